@@ -1,0 +1,59 @@
+"""What every room's routes share: who asks, and how lists are paged."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from dxops.base.actors import Actor
+from dxops.base.errors import Refused, Unauthenticated
+
+T = TypeVar("T")
+
+MAX_PAGE = 200
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a list: `items`, and `next`, the cursor of the following page (None at the end)."""
+
+    items: list[T]
+    next: str | None = None
+
+
+def actor_of(connection: Any) -> Actor:
+    """The actor that the app's middleware put on the connection (any ASGI connection: Request or WebSocket).
+
+    Raises `Unauthenticated` where the route was reached without one.
+    """
+    actor = connection.scope.get("actor")
+    if actor is None:
+        raise Unauthenticated("no credential", hint="send 'Authorization: Bearer <token>' or sign in")
+    assert isinstance(actor, Actor)
+    return actor
+
+
+def encode_cursor(*keys: str) -> str:
+    """An opaque cursor from the sort keys of a page's last item."""
+    return base64.urlsafe_b64encode("\x1f".join(keys).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, parts: int) -> list[str]:
+    """The sort keys back. Raises `Refused` for anything `encode_cursor` did not make."""
+    try:
+        keys = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("\x1f")
+    except ValueError:
+        keys = []
+    if len(keys) != parts:
+        raise Refused("not a cursor of this list", field="cursor", hint="pass 'next' of the page before, unchanged")
+    return keys
+
+
+def page_limit(limit: int | None, default: int = 50) -> int:
+    """The page size to use. Raises `Refused` outside 1..200."""
+    if limit is None:
+        return default
+    if not 1 <= limit <= MAX_PAGE:
+        raise Refused(f"limit must be 1 to {MAX_PAGE}", field="limit")
+    return limit

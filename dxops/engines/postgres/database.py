@@ -1,0 +1,142 @@
+"""Reaching PostgreSQL: transactions, notifications, and what to say while it is away.
+
+Repositories take the `AsyncConnection` of an open transaction and use SQLAlchemy Core; services open transactions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from dxops.base.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+_FIRST_RETRY_S = 0.2
+_LAST_RETRY_S = 5.0
+_HINT = "check postgres.url and that the server runs; dxops keeps trying"
+
+
+class Database:
+    """A pool on one database. Opens nothing before the first use; safe to make at import time of a role."""
+
+    def __init__(self, url: str, *, pool_size: int = 8, statement_timeout_s: float = 30.0) -> None:
+        self.url = url
+        self._engine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": 5,
+                "options": f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC",
+                "application_name": "dxops",
+            },
+        )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: commits at the end, rolls back on any exception. Raises `Unavailable` while the server is
+        away."""
+        with _translated():
+            async with self._engine.begin() as connection:
+                yield connection
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless the server answers."""
+        async with self.begin() as tx:
+            await tx.execute(text("SELECT 1"))
+
+    async def wait(self, timeout_s: float) -> None:
+        """Try until the server answers. Raises the last `Unavailable` after `timeout_s`."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        delay = 0.02
+        while True:
+            try:
+                await self.ping()
+            except Unavailable:
+                if asyncio.get_running_loop().time() + delay > deadline:
+                    raise
+                await asyncio.sleep(delay)
+                delay = min(delay * 1.5, 1.0)
+            else:
+                return
+
+    async def notifications(self, channels: Sequence[str]) -> AsyncIterator[tuple[str, str] | None]:
+        """(channel, payload) of each NOTIFY, and None after every (re)connection: read the state again then.
+
+        Never ends by itself and never raises; a lost connection is retried with back-off and logged once.
+        """
+        delay = _FIRST_RETRY_S
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    self.url, autocommit=True, connect_timeout=5, application_name="dxops listen"
+                )
+            except psycopg.Error as error:
+                log.warning("cannot listen for notifications", extra={"reason": str(error).strip()})
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _LAST_RETRY_S)
+                continue
+            async with connection:
+                try:
+                    for channel in channels:
+                        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                    delay = _FIRST_RETRY_S
+                    yield None
+                    async for notify in connection.notifies():
+                        yield notify.channel, notify.payload
+                except psycopg.Error as error:
+                    log.warning("notifications interrupted", extra={"reason": str(error).strip()})
+            await asyncio.sleep(delay)
+
+    async def close(self) -> None:
+        """Close the pool; waits for nothing."""
+        await self._engine.dispose()
+
+
+async def notify(tx: AsyncConnection, channel: str, payload: str = "") -> None:
+    """NOTIFY when `tx` commits. `payload` stays below 8000 bytes."""
+    await tx.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same URL with the driver named."""
+    return "postgresql+psycopg://" + url.split("://", 1)[1]
+
+
+class _translated:
+    """Turns the drivers' "server is away" into `Unavailable`; every other error passes."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, PoolTimeout):
+            raise Unavailable("all PostgreSQL connections are busy", hint="try again; raise postgres.pool_size")
+        away = isinstance(error, psycopg.OperationalError | ConnectionError)
+        if isinstance(error, DBAPIError):
+            away = isinstance(error, OperationalError | InterfaceError) and _is_away(error)
+        if away:
+            raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}", hint=_HINT) from error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Connection trouble (class 08, 57P, no code at all), not a timeout of ours or a deadlock."""
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or state is None or state.startswith("08") or state.startswith("57P")
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = str(getattr(error, "orig", error)).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

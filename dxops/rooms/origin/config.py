@@ -1,0 +1,23 @@
+"""`[origin]` of `dxops.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+
+class OriginConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Serving of released files."""
+
+    memory_mb: int = 64
+    """Hot responses kept in memory, at most."""
+
+    previous_assets_minutes: int = 60
+    """How long files of earlier releases still answer for pages loaded before a flip."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        if self.memory_mb < 1:
+            yield "memory_mb", "must be at least 1"
+        if self.previous_assets_minutes < 0:
+            yield "previous_assets_minutes", "must not be negative"

@@ -1,0 +1,123 @@
+"""Fixtures shared by all tests. One PostgreSQL per test run; one fresh database per test that asks.
+
+`DXOPS_TEST_POSTGRES_URL` (a superuser's URL on any server) replaces the embedded one: CI runs the tests marked
+`database` once on each.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from dxops.engines.postgres.database import Database
+from dxops.engines.postgres.embedded import EmbeddedPostgres
+from dxops.engines.postgres.migrate import migrate
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a server on which databases may be created."""
+    outside = os.environ.get("DXOPS_TEST_POSTGRES_URL")
+    if outside:
+        yield outside
+        return
+    directory = Path(tempfile.mkdtemp(prefix="dxops-pg-"))
+    directory.chmod(0o755)
+    server = EmbeddedPostgres(directory, shared_buffers_mb=32)
+    server.prepare()
+    with (directory / "log").open("wb") as output:
+        process = subprocess.Popen(
+            [*server.command, "-c", "fsync=off"],
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            start_new_session=True,
+            **server.popen_options,
+        )
+    try:
+        _wait_for(server.url)
+        yield server.url
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(20)
+        shutil.rmtree(directory)
+        if server.socket_directory.exists():
+            shutil.rmtree(server.socket_directory)
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_server: str) -> Iterator[str]:
+    """Name of a migrated database to copy."""
+    name = f"template_{uuid.uuid4().hex[:12]}"
+    _admin(postgres_server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    migrate(_with_database(postgres_server, name))
+    yield name
+    _admin(postgres_server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(postgres_server: str, template_database: str) -> Iterator[str]:
+    """URL of a fresh, migrated database, dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _admin(
+        postgres_server,
+        sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_database)),
+    )
+    yield _with_database(postgres_server, name)
+    _admin(postgres_server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A `Database` on a fresh, migrated database."""
+    made = Database(database_url, pool_size=4)
+    yield made
+    await made.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "postgres_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.database)
+
+
+def _admin(url: str, statement: sql.Composed) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _with_database(url: str, name: str) -> str:
+    return psycopg_url(url, name)
+
+
+def psycopg_url(url: str, database: str) -> str:
+    """The URL with another database name."""
+    head, _, query = url.partition("?")
+    scheme, _, rest = head.partition("://")
+    authority = rest.partition("/")[0]
+    return f"{scheme}://{authority}/{database}" + (f"?{query}" if query else "")
+
+
+def _wait_for(url: str) -> None:
+    for _ in range(400):
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            signal.sigtimedwait((), 0.02)
+        else:
+            return
+    raise AssertionError("PostgreSQL did not start; see its log")
