@@ -22,6 +22,7 @@ from psycopg import sql
 from dxops.engines.postgres.database import Database
 from dxops.engines.postgres.embedded import EmbeddedPostgres
 from dxops.engines.postgres.migrate import migrate
+from tests.harness import System, running_system
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +94,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)
+        if "system" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.system)
 
 
 def _admin(url: str, statement: sql.Composed) -> None:
@@ -121,3 +124,10 @@ def _wait_for(url: str) -> None:
         else:
             return
     raise AssertionError("PostgreSQL did not start; see its log")
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    """One running system for all tests that only add to it. Tests that stop or break it start their own."""
+    with running_system() as running:
+        yield running

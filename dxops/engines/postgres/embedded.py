@@ -13,8 +13,10 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -94,6 +96,42 @@ class EmbeddedPostgres:
                 hint="restore the secrets directory from a backup",
             )
         self._initdb()
+
+    def demote(self) -> None:
+        """Give up root in this process, for a caller that is about to exec the server. Nothing to do otherwise."""
+        if self._account is None:
+            return
+        os.setgroups([])
+        os.setgid(self._account.pw_gid)
+        os.setuid(self._account.pw_uid)
+        os.chdir("/")
+
+    def is_ready(self, pid: int) -> bool:
+        """Whether the server with that process id accepts connections, by its own pid file (line 8)."""
+        lines = self._pid_file_lines()
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7] == "ready"
+
+    def stop_leftover(self) -> None:
+        """Stop a server of this cluster that an earlier, killed supervisor left behind. Blocks up to 30 s."""
+        lines = self._pid_file_lines()
+        if len(lines) < 2 or not lines[0].isdigit() or lines[1] != str(self.cluster):
+            return
+        pid = int(lines[0])
+        if not _is_postgres(pid, self.engine):
+            return
+        for which, patience_s in ((signal.SIGINT, 15.0), (signal.SIGQUIT, 15.0)):
+            os.kill(pid, which)
+            deadline = time.monotonic() + patience_s
+            while time.monotonic() < deadline:
+                if not _is_postgres(pid, self.engine):
+                    return
+                time.sleep(0.02)
+
+    def _pid_file_lines(self) -> list[str]:
+        try:
+            return [line.strip() for line in (self.cluster / "postmaster.pid").read_text().splitlines()]
+        except (FileNotFoundError, PermissionError):
+            return []
 
     def _copy_engine(self) -> None:
         marker = self.home / "engine" / ".complete"
@@ -199,6 +237,14 @@ class EmbeddedPostgres:
             return inside
         digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"dxops-{os.geteuid()}-{digest}"
+
+
+def _is_postgres(pid: int, engine: Path) -> bool:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return str(engine).encode() in command
 
 
 def _passable(path: Path, account: pwd.struct_passwd) -> bool:

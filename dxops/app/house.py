@@ -1,0 +1,38 @@
+"""The house: every room made once per process, joined through the ports. Rooms are made when first used."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from dxops.app.data import DataDirectory
+from dxops.app.settings import Settings
+from dxops.base.clock import Clock, SystemClock
+from dxops.base.events import Events
+from dxops.engines.postgres.database import Database
+from dxops.engines.postgres.embedded import EmbeddedPostgres
+
+
+class House:
+    """All rooms of one process. Opens nothing by itself; `close` ends what was opened."""
+
+    def __init__(self, data: DataDirectory, settings: Settings) -> None:
+        self.data = data
+        self.settings = settings
+        self.clock: Clock = SystemClock()
+        self.events = Events()
+
+    @cached_property
+    def postgres_url(self) -> str:
+        """The configured server, else our own."""
+        if self.settings.postgres.url:
+            return self.settings.postgres.url
+        return EmbeddedPostgres(self.data.root, account=self.settings.postgres.account).url
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.postgres_url, pool_size=self.settings.postgres.pool_size)
+
+    async def close(self) -> None:
+        """Close what was opened, in reverse."""
+        if "database" in self.__dict__:
+            await self.database.close()

@@ -1,0 +1,133 @@
+"""Binding our HTTP listeners: several Granian servers in one event loop, one process per role."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from granian.constants import Interfaces, SSLProtocols
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from dxops.base.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+_MAX_CONNECTIONS = 8192  # past this Granian accepts no more until one closes
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One address and what answers there. `app` is an RSGI callable, or an ASGI one with `asgi=True`."""
+
+    name: str
+    address: str
+    app: Any  # Granian takes any callable of the interface's shape
+    asgi: bool = False
+    certificate: Path | None = None
+    key: Path | None = None
+    lifespan: bool = field(default=False)
+
+
+class Listeners:
+    """All listeners of a role. A listener on 127.0.0.1 also answers on ::1 where the machine has it, because
+    `localhost` means either and some clients try only the first."""
+
+    def __init__(self, listeners: list[Listener]) -> None:
+        self._wanted = [pair for listener in listeners for pair in _addresses(listener)]
+        self._servers: list[Server] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Bind and serve. Raises `Unavailable` naming the listener whose port is taken."""
+        for listener, host, port in self._wanted:
+            _require_free(listener, host, port)
+        for listener, host, port in self._wanted:
+            server = Server(
+                listener.app,
+                address=host,
+                port=port,
+                interface=_interface(listener),
+                backlog=_BACKLOG,
+                backpressure=_MAX_CONNECTIONS,
+                log_enabled=False,
+                websockets=True,
+                http1_settings=HTTP1Settings(header_read_timeout=30_000, pipeline_flush=False),
+                ssl_cert=listener.certificate,
+                ssl_key=listener.key,
+                ssl_protocol_min=SSLProtocols.tls12,
+            )
+            self._servers.append(server)
+            self._tasks.append(asyncio.create_task(server.serve(), name=f"listener {listener.name} {host}"))
+        await self._until_answering()
+
+    async def _until_answering(self) -> None:
+        for listener, host, port in self._wanted:
+            for _ in range(200):
+                try:
+                    _, writer = await asyncio.open_connection(host, port)
+                except OSError:
+                    await asyncio.sleep(0.02)
+                else:
+                    writer.close()
+                    break
+            else:
+                raise Unavailable(f"the listener {listener.name} on {host}:{port} does not answer")
+
+    async def wait(self) -> None:
+        """Until any listener ends by itself, which is a fault."""
+        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    async def stop(self, timeout_s: float) -> None:
+        """Accept nothing new, let running requests end for at most `timeout_s`."""
+        for server in self._servers:
+            server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
+            for task in late:
+                log.warning("listener cut off with requests open", extra={"listener": task.get_name()})
+                task.cancel()
+
+
+def _interface(listener: Listener) -> Interfaces:
+    if not listener.asgi:
+        return Interfaces.RSGI
+    return Interfaces.ASGI if listener.lifespan else Interfaces.ASGINL
+
+
+def _addresses(listener: Listener) -> list[tuple[Listener, str, int]]:
+    host, _, port = listener.address.rpartition(":")
+    found = [(listener, host.strip("[]"), int(port))]
+    if host == "127.0.0.1" and _has_ipv6_loopback():
+        found.append((listener, "::1", int(port)))
+    return found
+
+
+def _has_ipv6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _require_free(listener: Listener, host: str, port: int) -> None:
+    """Granian binds with SO_REUSEPORT, so a second instance would silently share the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = "is taken by another program" if error.errno == errno.EADDRINUSE else f"is not ours: {error}"
+            raise Unavailable(
+                f"the address {host}:{port} for listen.{listener.name} {reason}",
+                hint=f"stop the other program, or set listen.{listener.name} in dxops.toml",
+            ) from error

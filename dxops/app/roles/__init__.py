@@ -1,0 +1,95 @@
+"""One process each: `dxops run web`, `edge`, `worker` (and `postgres`, `setup`).
+
+A role binds its listeners, says that it is ready, works until SIGTERM or until its supervisor is gone, and drains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from dxops.app.data import DataDirectory
+from dxops.app.notify import Notifier
+from dxops.base.errors import DxopsError
+from dxops.base.log import configure_logging
+
+log = logging.getLogger(__name__)
+
+ROLES = ("web", "edge", "worker")
+DRAIN_S = 10.0
+
+
+def main(arguments: list[str]) -> None:
+    """`dxops run ROLE [--data D] [--config F]`. Exits 0 after a clean stop, 1 with a logged reason otherwise."""
+    parser = argparse.ArgumentParser(prog="dxops run", description="Run one role in the foreground.")
+    parser.add_argument("role", choices=("postgres", *ROLES))
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--config", type=Path)
+    options = parser.parse_args(arguments)
+    data = DataDirectory.choose(options.data, options.config)
+    configure_logging(options.role)
+    try:
+        if options.role == "postgres":
+            _become_postgres(data)
+        import uvloop
+
+        uvloop.run(_run(options.role, data))
+    except DxopsError as error:
+        log.error(error.message, extra={"hint": error.hint})
+        sys.exit(1)
+
+
+async def _run(role: str, data: DataDirectory) -> None:
+    from dxops.app.house import House
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for which in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(which, stop.set)
+    _watch_lifeline(loop, stop)
+    notifier = Notifier()
+    beat = asyncio.create_task(notifier.heartbeat(role), name="heartbeat")
+    house = House(data, data.settings())
+    try:
+        module = importlib.import_module(f"dxops.app.roles.{role}")
+        await module.run(house, lambda: notifier.tell(ROLE=role, PID=str(os.getpid()), READY="1"), stop)
+    finally:
+        notifier.tell(ROLE=role, PID=str(os.getpid()), STOPPING="1")
+        beat.cancel()
+        await house.close()
+
+
+def _watch_lifeline(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Stop when the supervisor's end of the pipe closes, however it died."""
+    text = os.environ.pop("DXOPS_LIFELINE", "")
+    if not text.isdigit():
+        return
+    descriptor = int(text)
+
+    def gone() -> None:
+        loop.remove_reader(descriptor)
+        log.warning("the supervisor is gone: stopping")
+        stop.set()
+
+    loop.add_reader(descriptor, gone)
+
+
+def _become_postgres(data: DataDirectory) -> None:
+    """Replace this process by the embedded server (SIGINT stops it). For systemd and containers."""
+    from dxops.engines.postgres.embedded import EmbeddedPostgres
+
+    settings = data.settings()
+    data.prepare()
+    postgres = EmbeddedPostgres(
+        data.root, account=settings.postgres.account, shared_buffers_mb=settings.postgres.shared_buffers_mb
+    )
+    postgres.prepare()
+    postgres.stop_leftover()
+    postgres.demote()
+    os.execv(postgres.command[0], postgres.command)  # noqa: S606 - the command is ours, no shell

@@ -1,0 +1,65 @@
+"""`<data>/state/status.json`: what the supervisor last knew. Written by it alone, read by `dxops status` and `web`."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from dxops.base.files import write_atomic
+
+
+class RoleRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One role. `since` is when `status` began; `detail` says why where something is wrong."""
+
+    status: str
+    pid: int | None
+    since: datetime
+    restarts: int
+    detail: str | None = None
+
+
+class SystemRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole system. `ready_at` is when all roles were healthy for the first time."""
+
+    pid: int
+    started_at: datetime
+    roles: dict[str, RoleRecord]
+    ready_at: datetime | None = None
+
+    @property
+    def healthy(self) -> bool:
+        return bool(self.roles) and all(role.status == "healthy" for role in self.roles.values())
+
+
+def write_status(path: Path, record: SystemRecord) -> None:
+    """Replace the file."""
+    write_atomic(path, msgspec.json.encode(record))
+
+
+def read_status(path: Path, lock: Path) -> SystemRecord | None:
+    """The record, or None when no supervisor holds `lock` (a stale file says nothing)."""
+    if not is_locked(lock):
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=SystemRecord)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether some process holds the data directory."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

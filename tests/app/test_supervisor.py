@@ -1,0 +1,103 @@
+"""The supervisor with real processes: start, crash, restart, drain, one instance."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.harness import System, eventually, running_system
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[System]:
+    with running_system() as running:
+        yield running
+
+
+def pid_of(system: System, role: str) -> int:
+    pid = system.status()[role]["pid"]
+    assert isinstance(pid, int)
+    return pid
+
+
+def supervisor_of(system: System) -> int:
+    return int(json.loads((system.data / "state" / "status.json").read_text())["pid"])
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("role", ["web", "edge", "worker", "postgres"])
+def test_a_killed_role_comes_back_and_takes_no_other_down(own: System, role: str) -> None:
+    before = own.status()
+    os.kill(pid_of(own, role), signal.SIGKILL)
+    eventually(lambda: own.status()[role]["restarts"] == before[role]["restarts"] + 1)
+    eventually(lambda: own.status()[role]["status"] == "healthy")
+    after = own.status()
+    assert after[role]["pid"] != before[role]["pid"]
+    for other in before.keys() - {role}:
+        assert after[other]["pid"] == before[other]["pid"]
+
+
+def test_one_instance_per_data_directory(own: System) -> None:
+    done = own.try_dxops("up")
+    assert done.returncode == 1
+    assert "already runs" in done.stderr
+    assert own.try_dxops("up", "--detach").returncode == 0
+
+
+def test_stop_leaves_no_process_and_start_again_keeps_credentials(own: System) -> None:
+    processes = [psutil.Process(record["pid"]) for record in own.status().values()]
+    token = own.api_token
+    own.stop()
+    assert all(gone(process) for process in processes)
+    done = own.try_dxops("status", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (1, {"roles": {}})
+    own.up()
+    assert own.try_dxops("status").returncode == 0
+    assert own.api_token == token
+
+
+def test_everything_killed_at_once_starts_again(own: System) -> None:
+    roles = [psutil.Process(record["pid"]) for record in own.status().values()]
+    os.kill(supervisor_of(own), signal.SIGKILL)
+    for process in roles:
+        if process.is_running():
+            process.kill()
+    own.up()
+    assert {record["status"] for record in own.status().values()} == {"healthy"}
+
+
+def test_a_killed_supervisor_takes_the_roles_with_it_and_postgres_is_replaced(own: System) -> None:
+    roles = {name: psutil.Process(record["pid"]) for name, record in own.status().items()}
+    os.kill(supervisor_of(own), signal.SIGKILL)
+    for name in ("web", "edge", "worker"):
+        eventually(lambda name=name: gone(roles[name]))
+    own.up()
+    assert gone(roles["postgres"])
+
+
+def test_every_fault_of_the_configuration_is_told_at_once(tmp_path: Path) -> None:
+    config = tmp_path / "dxops.toml"
+    config.write_text('domian = "x"\n[listen]\napps = "y"\n')
+    command = [sys.executable, "-m", "dxops.app", "config", "check"]
+    done = subprocess.run(
+        [*command, "--config", str(config), "--data", str(tmp_path / "data")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "did you mean 'domain'" in done.stderr
+    assert "line 3: listen.apps" in done.stderr
