@@ -157,7 +157,8 @@ def _wait_healthy(directory: DataDirectory, process: subprocess.Popen[bytes] | N
     record = None
     while time.monotonic() < deadline:
         record = read_status(directory.status, directory.lock)
-        if record is not None and record.ready_at is not None and record.healthy:
+        ours = record is not None and (process is None or record.pid == process.pid)
+        if ours and record is not None and record.ready_at is not None and record.healthy:
             return record
         if process is not None and process.poll() is not None:
             raise Unavailable(f"the supervisor ended with status {process.returncode}", hint=f"its last words: {log}")

@@ -41,13 +41,15 @@ def write_status(path: Path, record: SystemRecord) -> None:
 
 
 def read_status(path: Path, lock: Path) -> SystemRecord | None:
-    """The record, or None when no supervisor holds `lock` (a stale file says nothing)."""
+    """The record, or None when no supervisor holds `lock`, or the file is an earlier supervisor's."""
     if not is_locked(lock):
         return None
     try:
-        return msgspec.json.decode(path.read_bytes(), type=SystemRecord)
+        record = msgspec.json.decode(path.read_bytes(), type=SystemRecord)
+        holder = lock.read_text().strip()
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+    return record if holder == str(record.pid) else None
 
 
 def is_locked(lock: Path) -> bool:

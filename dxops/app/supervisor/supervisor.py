@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 SERVING_ROLES = ("web", "edge", "worker")
 _SETUP_FAILURES = 5
+_LOCK_TRIES = 25
 
 
 class Supervisor:
@@ -48,6 +50,7 @@ class Supervisor:
         """
         self._data.prepare()
         lock = acquire_lock(self._data.lock)
+        self._write()  # replaces the record of an earlier supervisor at once
         loop = asyncio.get_running_loop()
         for which in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(which, self._stop.set)
@@ -200,16 +203,19 @@ def postgres_role(postgres: EmbeddedPostgres) -> RoleSpec:
 def acquire_lock(path: Path) -> int:
     """Hold the data directory until the descriptor is closed. Raises `Conflict` if another process does."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
-        os.close(descriptor)
-        raise Conflict(
-            f"dxops already runs on {path.parent}" + (f" as process {holder}" if holder else ""),
-            code="already_running",
-            hint="see `dxops status`, stop it with `dxops stop`, or choose another --data",
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)  # `is_locked` of another command holds it for a moment
+        else:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+            return descriptor
+    holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+    os.close(descriptor)
+    raise Conflict(
+        f"dxops already runs on {path.parent}" + (f" as process {holder}" if holder else ""),
+        code="already_running",
+        hint="see `dxops status`, stop it with `dxops stop`, or choose another --data",
+    )
