@@ -21,6 +21,9 @@ from dxops.base.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
+COLLECTION_LOCK = 7_246_002
+"""Advisory lock held by whoever collects garbage, and by a backup so that nobody does."""
+
 _FIRST_RETRY_S = 0.2
 _LAST_RETRY_S = 5.0
 _HINT = "check postgres.url and that the server runs; dxops keeps trying"

@@ -17,6 +17,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -96,6 +98,26 @@ class EmbeddedPostgres:
                 hint="restore the secrets directory from a backup",
             )
         self._initdb()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """The server, for as long as the block runs. For tools; the supervisor starts it as a role."""
+        self.stop_leftover()
+        with (self._data / "postgres.log").open("ab") as output:
+            process = subprocess.Popen(  # type: ignore[call-overload]  # user and group, as subprocess takes them
+                self.command, stdout=output, stderr=output, cwd="/", start_new_session=True, **self.popen_options
+            )
+        try:
+            deadline = time.monotonic() + 60
+            while not self.is_ready(process.pid):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise Unavailable("PostgreSQL did not start", hint=f"see {self._data / 'postgres.log'}")
+                time.sleep(0.01)
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        (self._data / "postgres.log").unlink()
 
     def demote(self) -> None:
         """Give up root in this process, for a caller that is about to exec the server. Nothing to do otherwise."""
@@ -278,6 +300,11 @@ def _service_account(name: str) -> pwd.struct_passwd | None:
         f"PostgreSQL does not run as root, and none of the accounts {', '.join(_ACCOUNTS)} exists",
         hint="create an account and name it in postgres.account, or set postgres.url",
     )
+
+
+def binary_directory() -> Path:
+    """Where `pg_dump`, `pg_restore` and `psql` of the wheel are. Raises `Unavailable` without the wheel."""
+    return _wheel_directory() / _ENGINE / "bin"
 
 
 def _wheel_directory() -> Path:
