@@ -279,3 +279,24 @@ class Tunnels(Protocol):
     async def enable(self, actor: Actor, environment: str, app: str) -> str | None:
         """Turn the tunnel on; its public URL where a command is configured, else None."""
         ...
+
+
+# --- app --------------------------------------------------------------------------------------------------------
+
+
+class RoleState(msgspec.Struct, frozen=True, kw_only=True):
+    """One of our processes. `status` is `healthy`, `starting`, `stalled`, `backoff`, `stopping` or `stopped`; `since`
+    is when it began."""
+
+    status: str
+    since: datetime
+    pid: int | None = None
+    restarts: int = 0
+
+
+class Roles(Protocol):
+    """The processes of this installation, as their supervisor sees them."""
+
+    async def states(self) -> dict[str, RoleState]:
+        """By role, in order of start. Does not touch PostgreSQL: it must answer when nothing else does."""
+        ...
