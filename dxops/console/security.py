@@ -145,7 +145,11 @@ def local_path(target: str | None, default: str = "/") -> str:
     """`target` if it is a path on this console, else `default`: a login page must not send people elsewhere."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
         return default
-    if "\\" in target or any(ord(character) < 33 or ord(character) == 127 for character in target) or len(target) > 2000:
+    if (
+        "\\" in target
+        or any(ord(character) < 33 or ord(character) == 127 for character in target)
+        or len(target) > 2000
+    ):
         return default
     parts = urlsplit(target)
     if parts.scheme or parts.netloc or parts.path == "/login" or parts.path.startswith("/login/"):
