@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 
 from dxops.app.data import DataDirectory
+from dxops.app.roles.states import SupervisedRoles
 from dxops.app.settings import Settings
 from dxops.base.clock import Clock, SystemClock
 from dxops.base.events import Events
 from dxops.engines.postgres.database import Database
 from dxops.engines.postgres.embedded import EmbeddedPostgres
+from dxops.rooms.accounts.service import Accounts
 
 
 class House:
@@ -31,6 +33,14 @@ class House:
     @cached_property
     def database(self) -> Database:
         return Database(self.postgres_url, pool_size=self.settings.postgres.pool_size)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.database, self.settings.accounts, self.clock)
+
+    @cached_property
+    def roles(self) -> SupervisedRoles:
+        return SupervisedRoles(self.data)
 
     async def close(self) -> None:
         """Close what was opened, in reverse."""

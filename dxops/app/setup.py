@@ -10,9 +10,11 @@ import asyncio
 from dxops.app.data import DataDirectory
 from dxops.app.house import House
 from dxops.app.settings import Settings
+from dxops.base.actors import Scope
 from dxops.base.files import write_secret
 from dxops.base.ids import new_secret
 from dxops.engines.postgres.migrate import current, head, migrate
+from dxops.rooms.accounts.service import new_first_password
 
 _DATABASE_PATIENCE_S = 60.0
 
@@ -25,8 +27,27 @@ async def run_setup(data: DataDirectory, settings: Settings) -> None:
         await house.database.wait(_DATABASE_PATIENCE_S)
         if await current(house.database) != head():
             await asyncio.to_thread(migrate, house.postgres_url)
-        for name in ("api_token", "publisher_token"):
-            if not data.secret(name).exists():
-                write_secret(data.secret(name), new_secret("dxo"))
+        await _first_owner(house)
+        await _own_token(house, "api_token", frozenset(Scope))
+        await _own_token(house, "publisher_token", frozenset({Scope.READ, Scope.PUBLISH}))
     finally:
         await house.close()
+
+
+async def _first_owner(house: House) -> None:
+    """The password is on disk before the person exists: a crash between the two locks nobody out."""
+    path = house.data.secret("admin_password")
+    if not path.exists():
+        write_secret(path, new_first_password())
+    await house.accounts.bootstrap(path.read_text().strip())
+
+
+async def _own_token(house: House, name: str, scopes: frozenset[Scope]) -> None:
+    """A token that `dxops endpoints` shows. One that somebody revoked is replaced at the next start."""
+    path = house.data.secret(name)
+    for _ in range(2):
+        if not path.exists():
+            write_secret(path, new_secret("dxo"))
+        if await house.accounts.ensure_token(name, path.read_text().strip(), scopes):
+            return
+        path.unlink()
