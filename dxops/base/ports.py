@@ -155,12 +155,16 @@ class ReleasedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A tree made ready to serve: its manifest names every file, its type and its compressed variants."""
+    """A tree made ready to serve: its manifest names every file, its type and its compressed variants.
+
+    `warnings` are for the publisher: a `_redirects` or `_headers` line that cannot be used, a missing index.
+    """
 
     manifest: str
     files: int
     size_bytes: int
     prepared_bytes: int
+    warnings: tuple[str, ...] = ()
 
 
 class Preparer(Protocol):

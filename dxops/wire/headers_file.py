@@ -102,7 +102,7 @@ class HeadersFile(msgspec.Struct, frozen=True):
 def parse_headers(data: bytes) -> HeadersFile:
     """Never raises: what is wrong is in `faults`, worded for the publisher."""
     if len(data) > MAX_BYTES:
-        return HeadersFile((), (f"_headers is {len(data)} bytes long; at most {MAX_BYTES} are read",))
+        return HeadersFile((), (f"_headers is longer than {MAX_BYTES} bytes and not used",))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

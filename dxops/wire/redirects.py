@@ -58,7 +58,7 @@ class RedirectsFile(msgspec.Struct, frozen=True):
 def parse_redirects(data: bytes) -> RedirectsFile:
     """Never raises: what is wrong is in `faults`."""
     if len(data) > MAX_BYTES:
-        return RedirectsFile((), (Fault(0, f"is {len(data)} bytes long; at most {MAX_BYTES} are read"),))
+        return RedirectsFile((), (Fault(0, f"is longer than {MAX_BYTES} bytes"),))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
