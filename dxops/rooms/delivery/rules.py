@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from dxops.base.errors import Refused
-from dxops.base.ports import Host
-from dxops.rooms.delivery.config import RESERVED_LABELS, DeliverySettings, EnvironmentConfig
-from dxops.rooms.delivery.model import App, Deployment, Outcome, Reason
+from dxops.base.ports import Host, ReleasedFile
+from dxops.rooms.delivery.config import RESERVED_LABELS, AppConfig, DeliverySettings, EnvironmentConfig
+from dxops.rooms.delivery.model import App, Deployment, FileChange, Outcome, Reason, Release, ReleaseDiff
 
 MAX_NAME = 200
 MAX_VERSION = 128
@@ -162,6 +162,18 @@ def environment_of_branch(branch: str, environments: Sequence[EnvironmentConfig]
     return next((environment for environment in environments if environment.branch == name), None)
 
 
+def build_env(app: AppConfig | None, environment: EnvironmentConfig) -> dict[str, str]:
+    """The variables that a build gets from `dxops.toml`; those for one environment win."""
+    env = {"DX_ENVIRONMENT": environment.build_environment}
+    if app is None:
+        return env
+    if app.sentry_dsn:
+        env["DX_SENTRY_DESTINATION"] = app.sentry_dsn
+    if app.segment_key:
+        env["DX_TELEMETRY_API_KEY"] = app.segment_key
+    return env | app.env | app.environments.get(environment.name, {})
+
+
 # --- going back -------------------------------------------------------------------------------------------------
 
 
@@ -186,6 +198,44 @@ def rollback_target(history: Sequence[Deployment], kept: Collection[str]) -> str
             stack.append(step.to_release)
     current = None if offline or not stack else stack.pop()
     return next((release for release in reversed(stack) if release in kept and release != current), None)
+
+
+# --- differences ------------------------------------------------------------------------------------------------
+
+
+def diff(
+    old: Release, new: Release, before: Sequence[ReleasedFile], after: Sequence[ReleasedFile], limit: int
+) -> ReleaseDiff:
+    """What changes from `old` to `new`; at most `limit` changes are listed, all are counted."""
+    was, now = {file.path: file for file in before}, {file.path: file for file in after}
+    changes: list[FileChange] = []
+    counts = {"added": 0, "changed": 0, "removed": 0}
+    for path in sorted(was.keys() | now.keys()):
+        first, second = was.get(path), now.get(path)
+        if first and second and first.cid == second.cid:
+            continue
+        kind = "changed" if first and second else "added" if second else "removed"
+        counts[kind] += 1
+        if len(changes) < limit:
+            changes.append(
+                FileChange(
+                    path=path,
+                    kind=kind,
+                    old_bytes=first.size_bytes if first else None,
+                    new_bytes=second.size_bytes if second else None,
+                    old_cid=first.cid if first else None,
+                    new_cid=second.cid if second else None,
+                )
+            )
+    return ReleaseDiff(
+        old=old,
+        new=new,
+        changes=tuple(changes),
+        unchanged=len(now) - counts["added"] - counts["changed"],
+        delta_bytes=sum(file.size_bytes for file in after) - sum(file.size_bytes for file in before),
+        truncated=sum(counts.values()) > len(changes),
+        **counts,
+    )
 
 
 # --- health -----------------------------------------------------------------------------------------------------
