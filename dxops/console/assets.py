@@ -57,7 +57,7 @@ class Assets:
     def url(self, source: str) -> str:
         """The address of a source (`src/main.ts`), hashed."""
         entry = self._entries.get(source)
-        return f"/static/{entry.file}" if entry else f"/static/unbuilt/{source}"
+        return f"/assets/{entry.file}" if entry else f"/assets/unbuilt/{source}"
 
     def drawing(self, icon: str) -> str:
         """What goes inside an icon's `<svg>`: our own build's output, safe to inline. Raises `Missing`."""
@@ -68,7 +68,7 @@ class Assets:
         return self._icons[icon]
 
     def open(self, name: str) -> Asset:
-        """A built file by its path below `/static/`. Raises `Missing`, also for anything outside the built tree."""
+        """A built file by its path below `/assets/`. Raises `Missing`, also for anything outside the built tree."""
         known = self._served.get(name)
         if known is not None:
             return known

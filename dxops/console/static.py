@@ -1,4 +1,4 @@
-"""`/static/…`: the built front end. Names carry a hash, so browsers keep them for good."""
+"""`/assets/…`: the built front end. Names carry a hash, so browsers keep them for good."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dxops.console.assets import Assets
 def router(assets: Assets) -> Router:
     """Needs no credential: the sign-in page is drawn with it."""
 
-    @get("/static/{name:path}", opt={"public": True}, include_in_schema=False, sync_to_thread=False)
+    @get("/assets/{name:path}", opt={"public": True}, include_in_schema=False, sync_to_thread=False)
     def static(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
         try:
             asset = assets.open(name.lstrip("/"))

@@ -21,18 +21,20 @@ function inlineIcons(): Plugin {
 }
 
 export default defineConfig({
-  base: "/static/",
+  base: "/assets/",
   publicDir: false,
   plugins: [inlineIcons()],
   build: {
     outDir: "../static/built",
     emptyOutDir: true,
     manifest: "manifest.json",
+    assetsDir: "",
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     target: "es2022",
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
-    rollupOptions: {
+    rolldownOptions: {
+      checks: { eval: false }, // htmx has one, switched off by its configuration and by our policy
       input: {
         main: "src/main.ts",
         dag: "src/dag.ts",

@@ -1,0 +1,94 @@
+/** A run's log, live: lines come as server-sent events and are added in batches; colours are classes, never markup. */
+const box = document.querySelector<HTMLElement>("[data-log]");
+const list = box?.querySelector("ol");
+const follow = document.querySelector<HTMLButtonElement>("[data-log-follow]");
+const state = document.querySelector<HTMLElement>("[data-log-state]");
+
+interface Line {
+  seq: number;
+  at: string;
+  stream: string;
+  text: string;
+  app: string | null;
+}
+
+/** SGR escapes to spans with classes. Everything else that a terminal would act on is dropped. */
+export const paint = (text: string, into: HTMLElement): void => {
+  let classes = new Set<string>();
+  // eslint-disable-next-line no-control-regex
+  for (const piece of text.split(/(\u001b\[[0-9;]*[A-Za-z])/)) {
+    const codes = /^\u001b\[([0-9;]*)m$/.exec(piece);
+    if (codes) {
+      for (const code of (codes[1] || "0").split(";").map(Number)) {
+        if (code === 0) classes = new Set();
+        else if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) {
+          classes = new Set([...classes].filter((name) => !/^ansi-[39]\d$/.test(name)));
+          classes.add(`ansi-${code}`);
+        } else if (code >= 1 && code <= 4) classes.add(`ansi-${code}`);
+        else if (code === 39) classes = new Set([...classes].filter((name) => !/^ansi-[39]\d$/.test(name)));
+      }
+    } else if (piece && !piece.startsWith("\u001b[")) {
+      const span = document.createElement("span");
+      span.className = [...classes].join(" ");
+      span.textContent = piece;
+      into.append(span);
+    }
+  }
+};
+
+if (box && list && box.dataset["log"]) {
+  let following = true;
+  const started = Date.parse(box.dataset["started"] ?? "");
+  const waiting: Line[] = [];
+  const set = (on: boolean): void => {
+    following = on;
+    follow?.setAttribute("aria-pressed", String(on));
+    if (on) box.scrollTop = box.scrollHeight;
+  };
+  const flush = (): void => {
+    if (waiting.length === 0) return;
+    const added = document.createDocumentFragment();
+    for (const line of waiting.splice(0)) {
+      const item = document.createElement("li");
+      item.className = line.stream === "out" ? "" : line.stream;
+      const number = document.createElement("span");
+      number.className = "n";
+      number.textContent = String(line.seq);
+      const time = document.createElement("span");
+      time.className = "t";
+      time.textContent = `${((Date.parse(line.at) - started) / 1000).toFixed(1)} s`;
+      const text = document.createElement("span");
+      if (line.app) {
+        const app = document.createElement("span");
+        app.className = "app";
+        app.textContent = `${line.app}  `;
+        text.append(app);
+      }
+      paint(line.text, text);
+      item.append(number, time, text);
+      added.append(item);
+    }
+    list.append(added);
+    document.querySelector("[data-log-empty]")?.remove();
+    if (following) box.scrollTop = box.scrollHeight;
+  };
+  const source = new EventSource(box.dataset["log"]);
+  source.addEventListener("line", (event) => {
+    waiting.push(JSON.parse((event as MessageEvent<string>).data) as Line);
+    if (waiting.length === 1) requestAnimationFrame(flush);
+  });
+  source.addEventListener("end", () => {
+    source.close();
+    flush();
+    if (state) state.hidden = true;
+    if (box.dataset["running"] === "true") location.reload();
+  });
+  box.addEventListener("wheel", (event) => {
+    if (event.deltaY < 0) set(false);
+  }, { passive: true });
+  box.addEventListener("scroll", () => {
+    if (box.scrollTop + box.clientHeight >= box.scrollHeight - 4 && !following) set(true);
+  }, { passive: true });
+  follow?.addEventListener("click", () => set(!following));
+  window.addEventListener("pagehide", () => source.close());
+}
