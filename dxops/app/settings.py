@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from dxops.console.config import ConsoleConfig
 from dxops.engines.postgres.config import PostgresConfig
 from dxops.rooms.accounts.config import AccountsConfig
 from dxops.rooms.content.config import ContentConfig
@@ -77,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: ListenConfig = ListenConfig()
     postgres: PostgresConfig = PostgresConfig()
     accounts: AccountsConfig = AccountsConfig()
+    console: ConsoleConfig = ConsoleConfig()
     content: ContentConfig = ContentConfig()
     origin: OriginConfig = OriginConfig()
     delivery: DeliveryConfig = DeliveryConfig()

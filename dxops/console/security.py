@@ -42,9 +42,9 @@ _HSTS = ("strict-transport-security", "max-age=31536000")
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
-def response_headers(*, tls: bool) -> list[tuple[bytes, bytes]]:
+def response_headers(*, hsts: bool) -> list[tuple[bytes, bytes]]:
     """Headers of every answer, as ASGI wants them. A handler's own value of the same name wins."""
-    headers = [*_HEADERS, _HSTS] if tls else [*_HEADERS]
+    headers = [*_HEADERS, _HSTS] if hsts else [*_HEADERS]
     return [(name.encode(), value.encode()) for name, value in headers]
 
 
@@ -60,11 +60,13 @@ class HostRule:
 
     def __init__(self, hosts: Iterable[str], public_url: str = "") -> None:
         parts = urlsplit(public_url)
-        self._public = parts.netloc.lower()
+        default = {"http": 80, "https": 443}.get(parts.scheme)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        self._public = host if parts.port in (None, default) else f"{host}:{parts.port}"
         self._public_origin = f"{parts.scheme}://{self._public}"
         self._hosts = {"localhost", "127.0.0.1", "[::1]", *(host.lower() for host in hosts)}
-        if parts.hostname:
-            self._hosts.add(parts.hostname)
+        if host:
+            self._hosts.add(host)
 
     def address(self, host: str, scheme: str) -> Address | None:
         """None for a host that is not ours, or is no host at all."""
@@ -76,6 +78,11 @@ class HostRule:
             return None
         default = ":443" if scheme == "https" else ":80"
         return Address(f"{scheme}://{name}{'' if port == default else port}", scheme == "https")
+
+    def is_public(self, address: Address) -> bool:
+        """True for the configured public address over TLS: the only one for which browsers may be told to use nothing
+        but TLS. Said for `localhost`, it would lock its user out of every other port of the machine."""
+        return address.tls and address.origin == self._public_origin
 
 
 def split_host(host: str) -> tuple[str, str | None]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from datetime import datetime
 from typing import Any
 
 from litestar.datastructures import Cookie
 
 from dxops.console.security import Address
-from dxops.rooms.accounts.model import SessionActor
+from dxops.rooms.accounts.model import SessionActor, SignedIn
 
 _SESSION = "dxops_session"
 _OIDC = "dxops_oidc"
@@ -33,6 +34,12 @@ def session_cookie(secret: str, address: Address, *, max_age_s: int) -> Cookie:
         samesite="strict",
         max_age=max_age_s,
     )
+
+
+def cookie_for(connection: Any, signed_in: SignedIn, now: datetime) -> Cookie:
+    """The cookie of a session just opened, for whoever asked."""
+    left = signed_in.session.expires_at - now
+    return session_cookie(signed_in.secret, address_of(connection), max_age_s=int(left.total_seconds()))
 
 
 def no_session_cookie(address: Address) -> Cookie:
