@@ -5,15 +5,19 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from typing import TYPE_CHECKING
 
-import typer
-
-from dxops import __version__
-from dxops.app import commands
+if TYPE_CHECKING:
+    import typer
 
 
 def build() -> typer.Typer:
     """All commands."""
+    import typer
+
+    from dxops import __version__
+    from dxops.app import commands
+
     root = typer.Typer(
         name="dxops",
         help="A whole operations guide as one running system.",
@@ -38,9 +42,15 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Entry point. The processes of the system itself take a short way round the command line's libraries."""
-    if len(sys.argv) > 2 and sys.argv[1] == "run" and "-h" not in sys.argv and "--help" not in sys.argv:
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command == "run" and len(sys.argv) > 2 and not {"-h", "--help"} & set(sys.argv):
         from dxops.app.roles import main as run_role
 
         run_role(sys.argv[2:])
+        return
+    if command == "supervise":
+        from dxops.app.supervisor.main import main as supervise
+
+        supervise(sys.argv[2:])
         return
     build()()

@@ -16,7 +16,7 @@ import typer
 from dxops.app.context import ConfigOption, DataOption, JsonOption, choose, put, put_json, say, shows_errors, table
 from dxops.app.data import DataDirectory
 from dxops.app.endpoints import endpoints
-from dxops.app.settings import Settings
+from dxops.app.supervisor.main import greeting
 from dxops.app.supervisor.status import SystemRecord, read_status
 from dxops.base.errors import Missing, Unavailable
 from dxops.base.log import configure_logging
@@ -45,15 +45,15 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", help="Return once all roles are healthy.")] = False,
 ) -> None:
     """Run all roles in the foreground until SIGTERM or Ctrl-C."""
-    from dxops.app.supervisor.supervisor import Supervisor
-
     directory = choose(data, config)
     settings = directory.settings()
     if detach:
-        _detach(directory, settings)
-        return
-    configure_logging("supervisor")
-    asyncio.run(Supervisor(directory, settings).run(lambda: _greet(directory, settings)))
+        _detach(directory)
+        say(greeting(directory, settings))
+    else:
+        command = _supervise_command(directory)
+        sys.stderr.flush()
+        os.execv(command[0], command)  # noqa: S606 - ours, no shell; sheds the command line's libraries
 
 
 def stop(data: DataOption = None, config: ConfigOption = None) -> None:
@@ -134,22 +134,27 @@ def show_endpoints(
             put(f"{key:22} {value}")
 
 
-def _detach(directory: DataDirectory, settings: Settings) -> None:
+def _supervise_command(directory: DataDirectory) -> list[str]:
+    command = [sys.executable, "-m", "dxops.app", "supervise", "--data", str(directory.root)]
+    return command + (["--config", str(directory.config_path)] if directory.config_path.exists() else [])
+
+
+def _detach(directory: DataDirectory) -> None:
     """Start the supervisor in a session of its own and wait until it is healthy. Already running is fine."""
     directory.prepare()
     if read_status(directory.status, directory.lock) is None:
-        command = [sys.executable, "-m", "dxops.app", "up", "--data", str(directory.root)]
-        if directory.config_path.exists():
-            command += ["--config", str(directory.config_path)]
         log = directory.logs / "supervisor.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                _supervise_command(directory),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         _wait_healthy(directory, process, log)
     else:
         _wait_healthy(directory, None, directory.logs / "supervisor.log")
-    _greet(directory, settings)
 
 
 def _wait_healthy(directory: DataDirectory, process: subprocess.Popen[bytes] | None, log: Path) -> SystemRecord:
@@ -170,17 +175,6 @@ def _wait_healthy(directory: DataDirectory, process: subprocess.Popen[bytes] | N
         [f"{name} is {role.status} ({role.detail})" for name, role in record.roles.items()] if record else ["nothing"]
     )
     raise Unavailable(f"not healthy after {_START_TIMEOUT_S:.0f} s: {'; '.join(late)}", hint=f"see {log.parent}")
-
-
-def _greet(directory: DataDirectory, settings: Settings) -> None:
-    found = endpoints(directory, settings)
-    say(f"dxops is up.  console  {found['console_url']}")
-    say(f"              user     {found['admin_user']}")
-    password = directory.secret("admin_password")
-    if password.exists():
-        say(f"              password {password.read_text().strip()}   (the first one; kept in {password})")
-    say(f"              apps     {settings.public_scheme}://hello.{settings.domain}:{settings.apps_port}")
-    say("              more     dxops endpoints, dxops status, dxops stop")
 
 
 def _alive(pid: int) -> bool:
