@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any, Generic, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 
@@ -57,3 +59,17 @@ def page_limit(limit: int | None, default: int = 50) -> int:
     if not 1 <= limit <= MAX_PAGE:
         raise Refused(f"limit must be 1 to {MAX_PAGE}", field="limit")
     return limit
+
+
+def keep_encoded_slashes(scope: Any) -> None:
+    """Before routing: give `%2F` back to an ASGI scope's path, which servers hand over decoded, so that a name with
+    slashes stays one segment. Read such a segment with `decode_segment`."""
+    raw = scope.get("raw_path") or b""
+    if b"%2f" in raw.lower():
+        path = re.sub(rb"%2f", b"%252F", raw.partition(b"?")[0], flags=re.IGNORECASE)
+        scope["path"] = unquote(path.decode("ascii", "replace"))
+
+
+def decode_segment(segment: str) -> str:
+    """A path segment as the caller meant it."""
+    return segment.replace("%2F", "/")

@@ -264,11 +264,16 @@ class ModuleInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublishOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One module's result. `skipped`: `skip_existing` kept the stored release, which is the one given."""
+    """One module's result.
+
+    `skipped`: `skip_existing` kept the stored release, which is the one given. `superseded`: a publish that arrived
+    later is live. `warnings` are of the content: a `_redirects` line that cannot be used, a missing index.
+    """
 
     release: Release
     skipped: bool = False
     superseded: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 class BuildSettings(msgspec.Struct, frozen=True, kw_only=True):

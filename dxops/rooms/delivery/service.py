@@ -123,7 +123,9 @@ class Delivery(Catalogue):
                 event = await self._moves.flip(tx, pointers[name], release, attempt)
                 flipped += [event] if event else []
                 release = self.with_urls(msgspec.structs.replace(release, live=event is not None))
-                outcomes[name] = PublishOutcome(release=release, superseded=event is None)
+                outcomes[name] = PublishOutcome(
+                    release=release, superseded=event is None, warnings=item.prepared.warnings
+                )
         for name, release in stored.items():
             outcomes[name] = PublishOutcome(release=self.with_urls(release), skipped=True)
         await self._abandon([m.cid for m in modules if m.name in stored and m.cid != stored[m.name].cid])
