@@ -1,0 +1,240 @@
+"""dag-cbor: deterministic CBOR with CID links (ipld.io, codec 0x71), and `links_of` any block we can walk.
+
+Own code, because the library at hand returns links as plain bytes, which cannot be told from bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+
+from dxops.base.errors import Refused
+from dxops.wire import dagpb
+from dxops.wire.cid import CBOR, DAG_CBOR, DAG_PB, JSON, RAW, Cid
+
+MAX_DEPTH = 256
+_HEADS = {24: 1, 25: 2, 26: 4, 27: 8}
+
+
+def encode(value: object) -> bytes:
+    """None, bool, int (64 bit), finite float, str, bytes, `Cid` (a link), lists and maps with text keys.
+
+    Maps are sorted by key length, then bytes; numbers are as short as CBOR allows, floats always 64 bit.
+    Raises `Refused` (`bad_dag_cbor`) for anything else.
+    """
+    out: list[bytes] = []
+    _encode(value, out, 0)
+    return b"".join(out)
+
+
+def _encode(value: object, out: list[bytes], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise _bad(f"nested deeper than {MAX_DEPTH}")
+    if value is None:
+        out.append(b"\xf6")
+    elif isinstance(value, bool):
+        out.append(b"\xf5" if value else b"\xf4")
+    elif isinstance(value, int):
+        if not -(1 << 64) <= value < 1 << 64:
+            raise _bad(f"{value} is over 64 bits")
+        out.append(_head(0, value) if value >= 0 else _head(1, -1 - value))
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise _bad(f"{value} is not a finite number")
+        out.append(b"\xfb" + struct.pack(">d", value))
+    elif isinstance(value, str):
+        text = _text(value)
+        out += (_head(3, len(text)), text)
+    elif isinstance(value, bytes | bytearray | memoryview):
+        out += (_head(2, len(value)), bytes(value))
+    elif isinstance(value, Cid):
+        binary = b"\x00" + bytes(value)
+        out += (b"\xd8\x2a", _head(2, len(binary)), binary)
+    elif isinstance(value, list | tuple):
+        out.append(_head(4, len(value)))
+        for item in value:
+            _encode(item, out, depth + 1)
+    elif isinstance(value, Mapping):
+        out.append(_head(5, len(value)))
+        for key, item in sorted(((_text(key), item) for key, item in value.items()), key=_map_order):
+            out += (_head(3, len(key)), key)
+            _encode(item, out, depth + 1)
+    else:
+        raise _bad(f"a {type(value).__name__} has no form")
+
+
+def decode(block: bytes) -> object:
+    """What `encode` takes. Strict: shortest heads, sorted unique keys, no other tags, nothing behind the value.
+
+    Raises `Refused` (`bad_dag_cbor`).
+    """
+    return _Reader(block, keep=True).whole()
+
+
+def links(block: bytes) -> list[Cid]:
+    """The links of a dag-cbor block, in order. Raises as `decode`."""
+    reader = _Reader(block, keep=False)
+    reader.whole()
+    return reader.links
+
+
+def links_of(cid: Cid, block: bytes) -> list[Cid]:
+    """The links of a block, in order, repeated ones too. Raises `Refused` for a codec that we cannot walk."""
+    known = _LINKS.get(cid.codec)
+    if known is None:
+        raise Refused(f"{cid}: links of codec 0x{cid.codec:x} cannot be followed", code="unknown_codec")
+    return known(block)
+
+
+_LINKS: dict[int, Callable[[bytes], list[Cid]]] = {
+    DAG_PB: lambda block: [link.cid for link in dagpb.decode(block).links],
+    DAG_CBOR: links,
+    RAW: lambda _: [],
+    JSON: lambda _: [],
+    CBOR: lambda _: [],
+}
+
+
+class _Reader:
+    def __init__(self, block: bytes, *, keep: bool) -> None:
+        self._block = block
+        self._offset = 0
+        self._keep = keep
+        self.links: list[Cid] = []
+
+    def whole(self) -> object:
+        value = self._value(0)
+        if self._offset != len(self._block):
+            raise _bad("bytes follow the value")
+        return value
+
+    def _value(self, depth: int) -> object:
+        if depth > MAX_DEPTH:
+            raise _bad(f"nested deeper than {MAX_DEPTH}")
+        initial = self._take(1)[0]
+        major, info = initial >> 5, initial & 31
+        if major == 7:
+            return self._simple(info)
+        number = self._number(info)
+        if major == 0:
+            return number
+        if major == 1:
+            return -1 - number
+        if major == 2:
+            return self._take(number)
+        if major == 3:
+            return self._decoded(number)
+        if major == 4:
+            self._bound(number)
+            return [self._value(depth + 1) for _ in range(number)]
+        if major == 5:
+            return self._map(number, depth)
+        return self._link(number)
+
+    def _map(self, count: int, depth: int) -> dict[str, object]:
+        self._bound(count * 2)
+        found: dict[str, object] = {}
+        last = (-1, b"")
+        for _ in range(count):
+            initial = self._take(1)[0]
+            if initial >> 5 != 3:
+                raise _bad("a map key is not text")
+            size = self._number(initial & 31)
+            raw = self._take(size)
+            if (size, raw) <= last:
+                raise _bad("map keys are repeated or out of order")
+            last = (size, raw)
+            value = self._value(depth + 1)
+            found[_utf8(raw)] = value
+        return found
+
+    def _link(self, tag: int) -> Cid:
+        if tag != 42:
+            raise _bad(f"tag {tag} is not a link")
+        initial = self._take(1)[0]
+        if initial >> 5 != 2:
+            raise _bad("a link is not bytes")
+        binary = self._take(self._number(initial & 31))
+        if not binary.startswith(b"\x00"):
+            raise _bad("a link lacks the identity multibase prefix")
+        try:
+            cid = Cid.from_bytes(binary[1:])
+        except Refused as error:
+            raise _bad(f"a link: {error.message}") from None
+        self.links.append(cid)
+        return cid
+
+    def _simple(self, info: int) -> object:
+        if info == 20:
+            return False
+        if info == 21:
+            return True
+        if info == 22:
+            return None
+        if info != 27:
+            raise _bad(f"simple value or short float {info}")
+        number = struct.unpack(">d", self._take(8))[0]
+        if not math.isfinite(number):
+            raise _bad(f"{number} is not a finite number")
+        return number
+
+    def _number(self, info: int) -> int:
+        if info < 24:
+            return info
+        size = _HEADS.get(info)
+        if size is None:
+            raise _bad("indefinite length")
+        number = int.from_bytes(self._take(size), "big")
+        if number < (24 if size == 1 else 1 << size * 4):
+            raise _bad("a number is longer than it needs to be")
+        return number
+
+    def _decoded(self, size: int) -> str:
+        raw = self._take(size)
+        return _utf8(raw) if self._keep else ""
+
+    def _bound(self, items: int) -> None:
+        if items > len(self._block) - self._offset:
+            raise _bad("a list or map is longer than the block")
+
+    def _take(self, size: int) -> bytes:
+        end = self._offset + size
+        if end > len(self._block):
+            raise _bad("the block ends inside a value")
+        taken = self._block[self._offset : end]
+        self._offset = end
+        return taken
+
+
+def _head(major: int, number: int) -> bytes:
+    if number < 24:
+        return bytes((major << 5 | number,))
+    for info, size in _HEADS.items():
+        if number < 1 << size * 8:
+            return bytes((major << 5 | info,)) + number.to_bytes(size, "big")
+    raise _bad(f"{number} is over 64 bits")
+
+
+def _map_order(item: tuple[bytes, object]) -> tuple[int, bytes]:
+    return len(item[0]), item[0]
+
+
+def _text(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise _bad(f"the map key {value!r} is not text")
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise _bad("a text is not valid Unicode") from None
+
+
+def _utf8(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise _bad("a text is not UTF-8") from None
+
+
+def _bad(what: str) -> Refused:
+    return Refused(f"not dag-cbor: {what}", code="bad_dag_cbor")
