@@ -11,6 +11,7 @@ from dxops.engines.postgres.database import Database
 from dxops.rooms.accounts import repo
 from dxops.rooms.accounts.audit import AuditLog
 from dxops.rooms.accounts.config import AccountsConfig
+from dxops.rooms.accounts.oidc import Oidc
 from dxops.rooms.accounts.passwords import Passwords
 from dxops.rooms.accounts.people import People, new_password
 from dxops.rooms.accounts.sessions import Sessions
@@ -18,7 +19,7 @@ from dxops.rooms.accounts.tokens import Tokens
 
 
 class Accounts:
-    """`audit` implements the port `Audit`, `tokens` the port `Authenticator`.
+    """`audit` implements the port `Audit`, `tokens` the port `Authenticator`. `oidc` is None unless configured.
 
     `watch` must run as a task in each process that serves (prompt revocation); `housekeep` once a day anywhere.
     """
@@ -39,6 +40,7 @@ class Accounts:
         self.people = People(database, self.audit, passwords, clock, ids)
         self.sessions = Sessions(database, self.audit, passwords, config, clock, ids)
         self.tokens = Tokens(database, self.audit, clock, ids)
+        self.oidc = Oidc(config.oidc, self.people, clock) if config.oidc.issuer else None
 
     async def bootstrap(self, password: str | None = None) -> str | None:
         """Make the first owner where there is nobody yet; returns their password, once, else None.
