@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from dxops.base.actors import Actor
+from dxops.base.actors import Actor, Scope
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,6 +41,14 @@ class Authenticator(Protocol):
 
     async def token(self, secret: str, *, ip: str | None = None) -> Actor:
         """The actor of an access token. Raises `Unauthenticated` for unknown, expired or revoked ones."""
+        ...
+
+
+class TokenIssuer(Protocol):
+    """New access tokens for those who proved who they are in another way."""
+
+    async def issue(self, actor: Actor, name: str, scopes: frozenset[Scope], *, expires_at: datetime) -> str:
+        """The secret of a new token of dxops' own, limited to `scopes`; written to the audit log as `actor`'s deed."""
         ...
 
 
