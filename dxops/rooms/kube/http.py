@@ -50,6 +50,7 @@ class KubeNode:
         self._environments = frozenset(node.environments)
         self._max_sockets = max_sockets
         self._sockets: set[Socket] = set()
+        self._closing = False
         self._json: dict[str, Callable[[str, str | None], Awaitable[dict[str, Any]]]] = {
             "status": lambda environment, at: known.status_json(environment),
             "config": self._config,
@@ -75,6 +76,7 @@ class KubeNode:
 
     async def close(self) -> None:
         """Say goodbye to every open socket and wait until they are gone, at most five seconds."""
+        self._closing = True
         for socket in self._sockets:
             socket.stop()
         for _ in range(250):
@@ -96,6 +98,8 @@ class KubeNode:
         transport = await protocol.accept()
         socket = Socket(transport, protocol.close, session_of(scope, environment), service)
         self._sockets.add(socket)
+        if self._closing:  # between the upgrade and here
+            socket.stop()
         try:
             await socket.run()
         finally:
