@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from dxops.app.data import DataDirectory
 from dxops.app.roles.states import SupervisedRoles
@@ -12,6 +14,10 @@ from dxops.base.events import Events
 from dxops.engines.postgres.database import Database
 from dxops.engines.postgres.embedded import EmbeddedPostgres
 from dxops.rooms.accounts.service import Accounts
+
+if TYPE_CHECKING:
+    from litestar import Router
+    from litestar.types import ControllerRouterHandler
 
 
 class House:
@@ -41,6 +47,16 @@ class House:
     @cached_property
     def roles(self) -> SupervisedRoles:
         return SupervisedRoles(self.data)
+
+    @property
+    def api_routers(self) -> Sequence[Router]:
+        """The rooms' routes below `/api`, accounts apart (the web application adds those itself)."""
+        return []
+
+    @property
+    def console_routes(self) -> Sequence[ControllerRouterHandler]:
+        """The console's pages."""
+        return []
 
     async def close(self) -> None:
         """Close what was opened, in reverse."""

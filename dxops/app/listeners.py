@@ -80,9 +80,16 @@ class Listeners:
             else:
                 raise Unavailable(f"the listener {listener.name} on {host}:{port} does not answer")
 
-    async def wait(self) -> None:
-        """Until any listener ends by itself, which is a fault."""
-        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+    async def until(self, stop: asyncio.Event) -> None:
+        """Until `stop`. Raises `Unavailable` when a listener ends by itself, so that the supervisor starts us again."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            ended, _ = await asyncio.wait({stopping, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        if stopping not in ended:
+            names = ", ".join(task.get_name() for task in self._tasks if task.done())
+            raise Unavailable(f"a listener ended by itself: {names}")
 
     async def stop(self, timeout_s: float) -> None:
         """Accept nothing new, let running requests end for at most `timeout_s`."""

@@ -146,7 +146,7 @@ def _detach(directory: DataDirectory) -> None:
         log = directory.logs / "supervisor.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                _supervise_command(directory),
+                [*_supervise_command(directory), "--quiet"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
