@@ -17,6 +17,7 @@ from dxops.app.web_errors import Misdirected, answer_to
 from dxops.base.actors import Actor
 from dxops.base.errors import Forbidden, Refused, Unauthenticated
 from dxops.base.ports import Authenticator
+from dxops.base.web import keep_encoded_slashes
 from dxops.console.security import Address, HostRule, client_ip, cookie_refusal, response_headers
 from dxops.console.sessions import cookie, session_cookie_name
 from dxops.rooms.accounts.sessions import Sessions
@@ -44,6 +45,7 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        keep_encoded_slashes(scope)
         state: dict[str, Any] = scope  # type: ignore[assignment]  # our keys beside ASGI's
         state["request_id"] = os.urandom(6).hex()
         hsts = False
