@@ -13,6 +13,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException, ValidationException
+from sqlalchemy.exc import DataError
 
 from dxops.base.errors import (
     Conflict,
@@ -80,6 +81,8 @@ def failure_of(error: Exception, request_id: str) -> Failure:
         return _expected(error)
     if isinstance(error, HTTPException):
         return _from_litestar(error)
+    if isinstance(error, DataError) and "NUL" in str(error.orig):
+        return Failure(400, ErrorDetail("invalid", "texts must not contain NUL characters"))
     log.error("a request failed", exc_info=error, extra={"request": request_id})
     detail = ErrorDetail("internal", "something went wrong on our side", f"the log has it under {request_id}")
     return Failure(500, detail)

@@ -50,9 +50,9 @@ def email_fault(email: str) -> str | None:
     return None if _EMAIL.fullmatch(email) and len(email) <= 254 else "is not a mail address"
 
 
-def normal_password(password: str) -> str:
+def normal_password(password: str) -> bytes:
     """One form for what keyboards write differently (NIST SP 800-63B, 5.1.1.2)."""
-    return unicodedata.normalize("NFKC", password)
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
 
 
 def password_fault(password: str, name: str) -> str | None:

@@ -48,7 +48,9 @@ class Sessions:
         Raises `Unauthenticated` for an unknown name, a wrong password or a disabled person, all alike and after the
         same work; `Throttled` after too many tries for that name or from that address.
         """
-        name = name.strip().lower()[:200]
+        name = name.strip().lower()
+        if rules.name_fault(name):
+            name = ""  # no one's; all such tries count as one name
         await self._charge(name, ip)
         async with self._database.begin() as tx:
             row = await repo.person_by(tx, name=name)
