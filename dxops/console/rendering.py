@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Request, Response
@@ -75,6 +76,7 @@ def environment() -> Environment:
         "rfc3339": lambda moment: "" if moment is None else rfc3339(moment),
         "age": lambda moment: words.age(moment, _CLOCK.now()),
         "passed": lambda moment: words.lasting((_CLOCK.now() - moment).total_seconds()),
+        "urlencode_present": _urlencode_present,
         "due": lambda moment: moment is not None and moment <= _CLOCK.now(),
     }
     return made
@@ -113,6 +115,12 @@ def page(
 def is_partial(request: Request[Any, Any, Any]) -> bool:
     """True where htmx asks for a piece of a page, not a browser for a whole one."""
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Boosted") != "true"
+
+
+def _urlencode_present(values: Mapping[str, str | None]) -> str:
+    """`a=1&b=2&` of what is set, to be continued."""
+    present = {key: value for key, value in values.items() if value}
+    return urlencode(present) + "&" if present else ""
 
 
 def _icon(name: str, extra: str = "") -> Markup:

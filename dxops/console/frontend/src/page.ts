@@ -41,6 +41,19 @@ document.addEventListener("click", (event) => {
   document.cookie = `dx_theme=${theme}; Path=/; Max-Age=${theme === "system" ? 0 : 31_536_000}; SameSite=Lax${secure}`;
 });
 
+/* what was just done: said once, not again after a reload; `data-toast` for pages that only show one */
+for (const notice of document.querySelectorAll<HTMLElement>("[data-done]")) {
+  const url = new URL(location.href);
+  url.searchParams.delete("done");
+  history.replaceState(history.state, "", url);
+  toast("ok", notice.textContent?.trim() ?? "");
+  notice.remove();
+}
+document.addEventListener("click", (event) => {
+  const button = part<HTMLElement>(event, "[data-toast]");
+  if (button) toast("ok", button.dataset["toastText"] ?? "");
+});
+
 /* copy */
 document.addEventListener("click", (event) => {
   const button = part<HTMLElement>(event, "[data-copy]");
