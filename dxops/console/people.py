@@ -13,7 +13,7 @@ from dxops.base.web import actor_of
 from dxops.console.house import ConsoleHouse
 from dxops.console.rendering import page
 from dxops.console.requests import AnyRequest, done_of, fields_of, form_of, limit_text, reader, see, status_of
-from dxops.console.sessions import address_of, session_cookie, session_of
+from dxops.console.sessions import cookie_for, session_of
 from dxops.rooms.accounts.model import AuditFilter, NewPerson, NewToken, PersonChange
 
 EXPIRIES = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "Never"))
@@ -178,8 +178,7 @@ def _profile(house: ConsoleHouse) -> list[HTTPRouteHandler]:
         except DxopsError as error:
             return await profile_page(request, error)
         answer = see("/profile", done="password-changed")
-        lasts = int((signed.session.expires_at - house.clock.now()).total_seconds())
-        answer.set_cookie(session_cookie(signed.secret, address_of(request), max_age_s=lasts))
+        answer.set_cookie(cookie_for(request, signed, house.clock.now()))
         return answer
 
     @post("/profile/sessions/{session_id:str}")
