@@ -119,11 +119,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(directory: Path, *apps: str, config: OriginConfig | None = None) -> AsyncIterator[Stage]:
+async def staged(
+    directory: Path, *apps: str, config: OriginConfig | None = None, port: int | None = None, logged: bool = True
+) -> AsyncIterator[Stage]:
     """An origin that knows the hosts of `apps` and serves nothing yet."""
     content = MemoryContent()
     sites = MemorySites(SiteTable(hosts=hosts_of(*(apps or ("hello",))), sites={}))
-    port = free_ports(1)[0]
+    port = port or free_ports(1)[0]
     accesses: list[Access] = []
     app = OriginApp(
         content,
@@ -133,7 +135,7 @@ async def staged(directory: Path, *apps: str, config: OriginConfig | None = None
         SystemClock(),
         default_environment="dev",
         spool=directory / "spool",
-        access_log=accesses.append,
+        access_log=accesses.append if logged else None,
     )
     await app.start()
     listeners = Listeners([Listener("apps", f"127.0.0.1:{port}", app)])
