@@ -83,7 +83,6 @@ class Fail(msgspec.Struct, frozen=True):
     """A call is refused or a stream breaks; `message` is what the caller's user reads."""
 
     id: int
-    name: str
     message: str
 
 
@@ -180,20 +179,20 @@ class Peer:
         if request.id in self._open:
             return self._close(PROTOCOL_ERROR, f"the call id {request.id} is still in use")
         if len(self._open) >= self._max_calls:
-            return _failed(request.id, "too_large", f"more than {self._max_calls} calls are open on this socket")
+            return _failed(request.id, f"more than {self._max_calls} calls are open on this socket")
         method = self._methods.get(request.method)
         if method is None:
-            return _failed(request.id, "missing", self._unknown(request.method))
+            return _failed(request.id, self._unknown(request.method))
         if request.stream != method.stream:
             expected = "a stream" if method.stream else "a single answer"
-            return _failed(request.id, "refused", f"{request.method} gives {expected}")
+            return _failed(request.id, f"{request.method} gives {expected}")
         named = request.payload.type_url.rpartition("/")[2].lstrip(".")
         if named and named != method.request_type:
-            return _failed(request.id, "refused", f"{request.method} takes {method.request_type}, not {named}")
+            return _failed(request.id, f"{request.method} takes {method.request_type}, not {named}")
         try:
             decoded = method.request.FromString(request.payload.value)
         except DecodeError:
-            return _failed(request.id, "refused", f"the payload is not a valid {method.request_type}")
+            return _failed(request.id, f"the payload is not a valid {method.request_type}")
         self._open[request.id] = method
         return [Begin(request.id, request.method, decoded)]
 
@@ -237,9 +236,9 @@ class Peer:
             case End(call):
                 del self._open[call]
                 return [_response(dx.Response(id=call, close=True))]
-            case Fail(call, name, text):
+            case Fail(call, text):
                 del self._open[call]
-                return _failed(call, name, text)
+                return _failed(call, text)
 
 
 def _any(method: Method, message: Message) -> dx.Any:
@@ -251,5 +250,6 @@ def _response(response: dx.Response) -> Send:
     return Send(dx.RpcMessage(response=response).SerializeToString())
 
 
-def _failed(call: int, name: str, text: str) -> list[Command]:
-    return [_response(dx.Response(id=call, error=dx.Error(name=name, message=text)))]
+def _failed(call: int, text: str) -> list[Command]:
+    # the CLI prints "<name>: <message>"
+    return [_response(dx.Response(id=call, error=dx.Error(name="Error", message=text)))]

@@ -167,11 +167,11 @@ class Socket:
                 "rpc refused",
                 extra={"method": begin.method, "code": error.code, "reason": error.message, "ip": self._session.ip},
             )
-            self._obey(self._peer.handle(dxrpc.Fail(begin.id, error.code, text)))
+            self._obey(self._peer.handle(dxrpc.Fail(begin.id, text)))
         except Exception:
             log.exception("rpc failed", extra={"method": begin.method})
             text = f"{begin.method} failed inside the node; its log says why"
-            self._obey(self._peer.handle(dxrpc.Fail(begin.id, "internal", text)))
+            self._obey(self._peer.handle(dxrpc.Fail(begin.id, text)))
 
     async def _stream(self, call: int, messages: Any) -> None:
         try:

@@ -232,13 +232,14 @@ class TunnelRunner:
         if found is None:
             return
         url = found[1] if self._pattern.groups else found[0]
-        future.set_result(url)
         log.info("tunnel open", extra={"tunnel": key, "url": url})
         try:
             async with self._database.begin() as tx:
                 await repo.set_url(tx, key[0], key[1], url)
         except Unavailable as error:
             log.warning("the tunnel's address is not kept", extra={"tunnel": key, "reason": error.message})
+        if not future.done():  # a cancelled or replaced one
+            future.set_result(url)
 
     def command(self, key: Key) -> list[str]:
         """The program and its arguments. The values are our own host names: no shell, nothing to quote."""

@@ -53,7 +53,9 @@ class Client:
         self._next = 0
 
     async def __aenter__(self) -> Client:
-        self.socket = await websockets.connect(self._url, open_timeout=5, max_size=None, **self._options)
+        self.socket = await websockets.connect(
+            self._url, open_timeout=5, close_timeout=1, max_size=None, **self._options
+        )
         self.responses: dict[int, asyncio.Queue[dx.Response]] = {}
         self._reader = asyncio.create_task(self._read())
         return self
