@@ -119,6 +119,10 @@ async def test_a_full_recipient_is_an_error_to_the_sender(node: TwinNode) -> Non
         await bob.response(0)
         bob._reader.cancel()
         await asyncio.sleep(0)
-        with pytest.raises(RpcRefused, match="its queue is full"):
-            for _ in range(400):
+
+        async def send_until_refused() -> None:
+            while True:
                 await alice.call(SEND, message, dx.Empty, timeout=3)
+
+        with pytest.raises(RpcRefused, match="its queue is full"):
+            await asyncio.wait_for(send_until_refused(), 30)
