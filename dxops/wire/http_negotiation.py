@@ -44,7 +44,7 @@ def parse_host(value: str) -> HostName | None:
         except ValueError:
             return None
         name, port = f"[{address.compressed}]", rest.removeprefix(":")
-        if not closed or (rest and not rest.startswith(":")):
+        if address.scope_id or not closed or (rest and not rest.startswith(":")):
             return None
     else:
         name, _, port = text.partition(":")

@@ -111,9 +111,12 @@ class Preparation:
             for batch in batches:  # shared: each batch goes to one worker
                 found.update(await self._compress(batch))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._workers):
-                group.create_task(work())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._workers):
+                    group.create_task(work())
+        except ExceptionGroup as failed:  # callers know `Missing`, not a group of them
+            raise failed.exceptions[0] from None
         return found
 
     async def _compress(self, cids: list[str]) -> dict[str, tuple[Variant, ...]]:
