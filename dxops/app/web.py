@@ -24,6 +24,10 @@ from dxops.rooms.accounts.service import Accounts
 
 _MAX_BODY = 1_048_576  # bytes of a request body; a route that takes uploads sets its own `request_max_body_size`
 
+_TOKENLESS = ("/login",)
+"""Forms that were drawn before there was a session, like a login page left open in a second tab. The route itself
+insists on our own origin."""
+
 
 class House(Protocol):
     """What the application is made of. `api_routers` are the other rooms' routes, mounted below `/api`;
@@ -88,7 +92,7 @@ def csrf_middleware(app: ASGIApp) -> ASGIApp:
     `csrf_token`. Not a route's business: none can forget it."""
 
     async def checked(scope: Scope, receive: Receive, send: Send) -> None:
-        secret = scope.get("session_secret")
+        secret = None if scope["path"] in _TOKENLESS else scope.get("session_secret")
         if isinstance(secret, str) and scope["type"] == ScopeType.HTTP and scope["method"] not in SAFE_METHODS:
             request: Request[Any, Any, Any] = Request(scope, receive, send)
             sent = request.headers.get("x-csrf-token")
