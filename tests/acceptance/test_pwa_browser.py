@@ -48,8 +48,8 @@ def release(version: str, mark: str) -> dict[str, bytes]:
       }});
     """
     page = (
-        f'<!doctype html><link rel="icon" href="data:,"><link rel="manifest" href="/manifest.webmanifest"><h1></h1><button>more</button>'
-        f'<output></output><script type="module" src="/{entry}"></script>'
+        '<!doctype html><link rel="icon" href="data:,"><link rel="manifest" href="/manifest.webmanifest">'
+        f'<h1></h1><button>more</button><output></output><script type="module" src="/{entry}"></script>'
     )
     return {
         "index.html": page.encode(),
