@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from litestar import Response, Router, get, post
+from litestar.params import FromPath
 
 from dxops.base.actors import Actor, Scope
 from dxops.base.errors import Conflict, DxopsError, Refused
@@ -32,6 +33,7 @@ async def app_context(house: ConsoleHouse, request: AnyRequest, name: str, actor
         "may_operate": {at.environment: _may(actor, app, at.environment) for at in app.environments},
         "done": done_of(request),
         "timeline": None,
+        "facts": {},
         "releases": None,
         "runs": None,
     }
@@ -40,7 +42,11 @@ async def app_context(house: ConsoleHouse, request: AnyRequest, name: str, actor
     elif context["tab"] == "runs":
         context["runs"] = await house.delivery.runs(app.name, cursor=cursor)
     else:
-        context["timeline"] = await house.delivery.timeline(app.name, environment=environment, cursor=cursor)
+        timeline = await house.delivery.timeline(app.name, environment=environment, cursor=cursor)
+        context["timeline"] = timeline
+        # what a flip made live: one read, newest first, covers the page but for flips to very old releases
+        known = (await house.delivery.releases(app.name, environment=environment, limit=200)).items
+        context["facts"] = {release.id: release for release in known}
     return context
 
 
@@ -48,12 +54,12 @@ def router(house: ConsoleHouse) -> Router:
     """`/apps/…`, `/releases/…`. `label` is the app's host label."""
 
     @get("/apps/{label:str}")
-    async def app_page(request: AnyRequest, label: str) -> Response[str]:
+    async def app_page(request: AnyRequest, label: FromPath[str]) -> Response[str]:
         context = await app_context(house, request, label, reader(request))
         return page(request, "apps/live.html" if is_partial(request) else "apps/app.html", context)
 
     @get("/apps/{label:str}/compare")
-    async def compare(request: AnyRequest, label: str) -> Response[str]:
+    async def compare(request: AnyRequest, label: FromPath[str]) -> Response[str]:
         reader(request)
         app = await house.delivery.app(label)
         releases = (await house.delivery.releases(app.name, limit=100)).items
@@ -74,7 +80,7 @@ def router(house: ConsoleHouse) -> Router:
         return page(request, "apps/compare.html", context)
 
     @get("/releases/{release_id:str}")
-    async def release_page(request: AnyRequest, release_id: str) -> Response[str]:
+    async def release_page(request: AnyRequest, release_id: FromPath[str]) -> Response[str]:
         actor = reader(request)
         release = await house.delivery.release(release_id)
         app = await house.delivery.app(release.app)
@@ -94,14 +100,14 @@ def router(house: ConsoleHouse) -> Router:
         return page(request, "apps/release.html", context)
 
     @get("/apps/{label:str}/promote")
-    async def ask_promote(request: AnyRequest, label: str) -> Response[str]:
+    async def ask_promote(request: AnyRequest, label: FromPath[str]) -> Response[str]:
         reader(request)
         app = await house.delivery.app(label)
         origin, target = request.query_params.get("from", ""), request.query_params.get("to", "")
         return _move_page(request, promotion(app, origin, target))
 
     @post("/apps/{label:str}/promote")
-    async def promote(request: AnyRequest, label: str) -> Response[str]:
+    async def promote(request: AnyRequest, label: FromPath[str]) -> Response[str]:
         actor, form = actor_of(request), await form_of(request)
         app = await house.delivery.app(label)
         origin, target = form.get("from", ""), form.get("to", "")
@@ -115,13 +121,13 @@ def router(house: ConsoleHouse) -> Router:
         return see(f"/apps/{quote(app.label)}", done="promoted")
 
     @get("/apps/{label:str}/rollback")
-    async def ask_rollback(request: AnyRequest, label: str) -> Response[str]:
+    async def ask_rollback(request: AnyRequest, label: FromPath[str]) -> Response[str]:
         reader(request)
         chosen = limit_text(request.query_params.get("release"))
         return _move_page(request, await rollback_of(house, label, request.query_params.get("env", ""), chosen))
 
     @post("/apps/{label:str}/rollback")
-    async def roll_back(request: AnyRequest, label: str) -> Response[str]:
+    async def roll_back(request: AnyRequest, label: FromPath[str]) -> Response[str]:
         actor, form = actor_of(request), await form_of(request)
         environment, chosen = form.get("env", ""), limit_text(form.get("release"))
         asked = await rollback_of(house, label, environment, chosen)

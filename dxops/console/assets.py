@@ -72,7 +72,7 @@ class Assets:
         known = self._served.get(name)
         if known is not None:
             return known
-        path = (self._directory / name).resolve()
+        path = (self._directory / name.replace("\0", "")).resolve()
         if not path.is_relative_to(self._directory.resolve()) or not path.is_file() or path.name.startswith("."):
             raise Missing(f"no asset '{name}'", hint="reload the page: it was made for another build")
         body = path.read_bytes()

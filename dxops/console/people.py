@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from litestar import Response, Router, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from dxops.base.actors import Role, Scope
 from dxops.base.errors import DxopsError, Refused
@@ -71,7 +72,7 @@ def router(house: ConsoleHouse) -> Router:
         return await people_page(request, made=made)
 
     @post("/people/{name:str}")
-    async def change_person(request: AnyRequest, name: str) -> Response[str]:
+    async def change_person(request: AnyRequest, name: FromPath[str]) -> Response[str]:
         actor, form = actor_of(request), await form_of(request)
         try:
             match form.get("do"):
@@ -130,7 +131,7 @@ def router(house: ConsoleHouse) -> Router:
         return await tokens_page(request, made=made)
 
     @post("/tokens/{token_id:str}/revoke")
-    async def revoke_token(request: AnyRequest, token_id: str) -> Response[str]:
+    async def revoke_token(request: AnyRequest, token_id: FromPath[str]) -> Response[str]:
         await tokens.revoke(actor_of(request), token_id)
         return see("/tokens", done="token-revoked")
 
@@ -182,7 +183,7 @@ def _profile(house: ConsoleHouse) -> list[HTTPRouteHandler]:
         return answer
 
     @post("/profile/sessions/{session_id:str}")
-    async def end_session(request: AnyRequest, session_id: str) -> Response[str]:
+    async def end_session(request: AnyRequest, session_id: FromPath[str]) -> Response[str]:
         await sessions.revoke(actor_of(request), session_id)
         return see("/profile", done="session-ended")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Request, Response
@@ -77,6 +77,8 @@ def environment() -> Environment:
         "age": lambda moment: words.age(moment, _CLOCK.now()),
         "passed": lambda moment: words.lasting((_CLOCK.now() - moment).total_seconds()),
         "urlencode_present": _urlencode_present,
+        "urlsegment": lambda text: quote(text, safe=""),
+        "detail": words.detail,
         "due": lambda moment: moment is not None and moment <= _CLOCK.now(),
     }
     return made

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 from litestar import Response, Router, get
+from litestar.params import FromPath
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
@@ -26,14 +27,14 @@ def router(house: ConsoleHouse) -> Router:
         return page(request, template, {"runs": found, "app_name": app})
 
     @get("/runs/{run_id:str}")
-    async def run_page(request: AnyRequest, run_id: str) -> Response[str]:
+    async def run_page(request: AnyRequest, run_id: FromPath[str]) -> Response[str]:
         reader(request)
         run = await house.delivery.run(run_id)
         apps = {app.name: app for app in await house.delivery.list_apps()}
         return page(request, "runs/run.html", {"run": run, "known": apps})
 
     @get("/runs/{run_id:str}/log")
-    async def log(request: AnyRequest, run_id: str) -> ServerSentEvent:
+    async def log(request: AnyRequest, run_id: FromPath[str]) -> ServerSentEvent:
         reader(request)
         await house.delivery.run(run_id)
         last = request.headers.get("Last-Event-ID", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response, Router, get
+from litestar.params import FromPath
 
 from dxops.base.errors import Missing
 from dxops.console.assets import Assets
@@ -14,7 +15,7 @@ def router(assets: Assets) -> Router:
     """Needs no credential: the sign-in page is drawn with it."""
 
     @get("/assets/{name:path}", opt={"public": True}, include_in_schema=False, sync_to_thread=False)
-    def static(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    def static(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         try:
             asset = assets.open(name.lstrip("/"))
         except Missing as error:

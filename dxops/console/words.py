@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -79,6 +80,28 @@ def initials(name: str) -> str:
     """Two letters for an avatar."""
     parts = [part for part in name.replace(".", " ").replace("-", " ").replace("@", " ").split() if part]
     return (parts[0][:1] + parts[1][:1] if len(parts) > 1 else (parts[0][:2] if parts else "?")).upper()
+
+
+def short_id(text: str) -> str:
+    """`rel_…4x7q`: what kind of thing it is, and enough to tell two apart."""
+    prefix, _, rest = text.partition("_")
+    return f"{prefix}_…{rest[-4:]}" if len(rest) == 26 else text
+
+
+def detail(values: Mapping[str, object]) -> list[tuple[str, str, str, str]]:
+    """An audit entry's detail as (name, short value, whole value, address or nothing). What is empty is left out."""
+    found = []
+    for name, value in values.items():
+        if value is None or value == [] or name == "deployment":
+            continue
+        whole = ", ".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
+        if name in ("release", "from") and whole.startswith("rel_"):
+            found.append((name, short_id(whole), whole, f"/releases/{whole}"))
+        elif name in ("cid", "root"):
+            found.append((name, short_cid(whole), whole, f"/content/{whole}"))
+        else:
+            found.append((name, short_id(whole)[:80], whole, ""))
+    return found
 
 
 def plural(count: int, word: str, many: str | None = None) -> str:

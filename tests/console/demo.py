@@ -106,6 +106,12 @@ class DemoHouse:
     def console_routes(self) -> Sequence[ControllerRouterHandler]:
         return routers(self)
 
+    owner = Actor(kind="system", id="system", name="dxops", scopes=frozenset(Scope))
+
+    def add_tree(self, files: Mapping[str, bytes]) -> str:
+        """Content as an upload would bring it; its root."""
+        return self.twin_content.add(files)
+
     def arrive_now(self) -> None:
         """Move the clock to the real time."""
         self.clock.advance((datetime.now(UTC) - self.clock.now()).total_seconds())
@@ -128,10 +134,11 @@ def tree(app: str, build: int) -> dict[str, bytes]:
 async def add_people(house: DemoHouse) -> dict[str, Actor]:
     """The owner `admin`, two developers, a viewer."""
     await house.accounts.bootstrap(PASSWORD)
-    owner = Actor(kind="system", id="system", name="dxops", scopes=frozenset(Scope))
     actors = {}
     for name, role in (("ada", Role.DEVELOPER), ("mira", Role.DEVELOPER), ("jonas", Role.VIEWER)):
-        made = await house.accounts.people.add(owner, name, role=role, email=f"{name}@example.org", password=PASSWORD)
+        made = await house.accounts.people.add(
+            house.owner, name, role=role, email=f"{name}@example.org", password=PASSWORD
+        )
         actors[name] = Actor(kind="person", id=made.person.id, name=name, scopes=ROLE_SCOPES[role])
     return actors
 
@@ -163,7 +170,7 @@ async def tell_story(house: DemoHouse) -> None:
             await house.delivery.publish(
                 who,
                 "dev",
-                [ModuleInput(name=app, cid=house.twin_content.add(tree(app, build)), version=f"0.{4 + place}.{build}")],
+                [ModuleInput(name=app, cid=house.add_tree(tree(app, build)), version=f"0.{4 + place}.{build}")],
                 Source(
                     via=Via.CLI if place != 3 else Via.DX,
                     commit=commit,

@@ -69,7 +69,7 @@ document.addEventListener("htmx:sendError", (event) => {
 /** `data-live` elements refresh when the server says that something changed, and every now and then. */
 const regions = (): NodeListOf<HTMLElement> => document.querySelectorAll<HTMLElement>("[data-live]");
 const refresh = (): void => {
-  if (document.hidden) return;
+  if (document.hidden || document.querySelector("dialog[open]")) return;
   for (const region of regions()) htmx.trigger(region, "refresh", {});
 };
 if (regions().length > 0) {

@@ -54,6 +54,17 @@ document.addEventListener("click", (event) => {
   if (button) toast("ok", button.dataset["toastText"] ?? "");
 });
 
+/* work that takes a while: the button says so, and cannot be pressed twice */
+document.addEventListener("submit", (event) => {
+  const form = event.target instanceof HTMLFormElement && event.target.matches("[data-slow]") ? event.target : null;
+  const button = form?.querySelector("button");
+  if (!button) return;
+  const spinner = document.createElement("span");
+  spinner.className = "spinner";
+  button.querySelector(".icon")?.replaceWith(spinner);
+  window.setTimeout(() => (button.disabled = true));
+});
+
 /* copy */
 document.addEventListener("click", (event) => {
   const button = part<HTMLElement>(event, "[data-copy]");
