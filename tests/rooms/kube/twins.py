@@ -1,5 +1,5 @@
-"""A node on memory twins of the other rooms: in this process for unit tests, `python -m tests.rooms.kube.twins PORT`
-as a server of its own (prints `ready`)."""
+"""A node on memory twins of the other rooms: in this process for unit tests, `python -m tests.rooms.kube.twins
+DATABASE_URL PORT CONFIG_JSON` as a server of its own (prints `ready`)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
@@ -197,8 +198,8 @@ def node_of(**attributes: Any) -> SimpleNamespace:
     return SimpleNamespace(**attributes)
 
 
-async def main(url: str, port: int) -> None:
-    node = TwinNode(Database(url), port)
+async def main(url: str, port: int, config: KubeConfig) -> None:
+    node = TwinNode(Database(url), port, config)
     await node.start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
@@ -206,4 +207,4 @@ async def main(url: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), msgspec.json.decode(sys.argv[3], type=KubeConfig)))
