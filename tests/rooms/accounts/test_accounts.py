@@ -13,6 +13,7 @@ from dxops.base.clock import ManualClock
 from dxops.base.errors import Conflict, Forbidden, Missing, Refused, Unauthenticated
 from dxops.base.ids import new_secret
 from dxops.engines.postgres.database import Database
+from dxops.rooms.accounts import repo
 from dxops.rooms.accounts.model import AuditFilter, PersonChange
 from dxops.rooms.accounts.service import Accounts
 from tests.app.web_house import PASSWORD, make_accounts
@@ -111,12 +112,21 @@ async def test_the_last_owner_stays(database: Database) -> None:
 async def test_two_owners_cannot_remove_each_other_at_once(database: Database) -> None:
     accounts = make_accounts(database)
     owner = await _owner(accounts)
-    await accounts.people.add(owner, "second", role=Role.OWNER)
-    results = await asyncio.gather(
-        accounts.people.remove(owner, "second"), accounts.people.remove(owner, "admin"), return_exceptions=True
-    )
-    assert sum(isinstance(result, Conflict) for result in results) == 1
-    assert len((await accounts.people.page(SYSTEM)).items) == 1
+    second = (await accounts.people.add(owner, "second", role=Role.OWNER)).person
+    async with database.begin() as first:
+        await repo.remove_person(first, second.id)
+        removing = asyncio.create_task(accounts.people.remove(owner, "admin"))
+        while not removing.done() and not await _someone_waits(database):
+            await asyncio.sleep(0.01)
+    with pytest.raises(Conflict, match="last owner"):
+        await removing
+    assert [person.name for person in (await accounts.people.page(SYSTEM)).items] == ["admin"]
+
+
+async def _someone_waits(database: Database) -> bool:
+    async with database.begin() as tx:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'accounts.people'::regclass"
+        return bool((await tx.execute(text(waiting))).scalar_one())
 
 
 async def test_a_disabled_person_is_out_at_once_with_sessions_and_tokens(database: Database) -> None:
