@@ -1,0 +1,111 @@
+"""One HTTP exchange on a raw listener (ASGI): a body read as it comes, an answer written as fast as it is taken.
+
+ASGI and not RSGI on purpose: Granian's RSGI streams queue without bound when the client reads slowly and cannot tell
+a cut upload from a finished one (docs/decisions/003-raw-listeners-are-asgi.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]  # Any: ASGI messages are open dictionaries
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[str, str]]
+
+
+class Cut(Exception):
+    """The client left in the middle of its body."""
+
+
+class Gone(Exception):
+    """The client left in the middle of our answer."""
+
+
+class Exchange:
+    """`path` is as it came on the wire (percent-encoded), `query` too; `host` keeps its port, lower-case."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: bytes = scope.get("raw_path") or scope["path"].encode()
+        self.query: str = scope["query_string"].decode("latin-1")
+        self.scheme: str = scope.get("scheme", "http")
+        client = scope.get("client")
+        self.client_ip: str | None = client[0] if client else None
+        self.started = False
+        self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        self._receive = receive
+        self._send = send
+        self._body_done = False
+        self._departure: asyncio.Task[None] | None = None
+
+    def header(self, name: str) -> str | None:
+        """The header's value; `name` in lower case."""
+        return self._headers.get(name)
+
+    @property
+    def host(self) -> str:
+        return self._headers.get("host", "").lower()
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The body's chunks. Raises `Cut` when the client leaves before its end."""
+        while not self._body_done:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Cut
+            self._body_done = not message.get("more_body", False)
+            if message.get("body"):
+                yield message["body"]
+
+    async def small_body(self, limit_bytes: int) -> bytes | None:
+        """The whole body, None when it is larger. Raises `Cut`."""
+        parts = bytearray()
+        async for chunk in self.body():
+            parts += chunk
+            if len(parts) > limit_bytes:
+                return None
+        return bytes(parts)
+
+    async def reply(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        """A whole answer. A `HEAD` gets the length and no bytes, unless `headers` state a length themselves."""
+        if not any(name == "content-length" for name, _ in headers) and status not in (204, 304):
+            headers = [*headers, ("content-length", str(len(body)))]
+        await self._start(status, headers)
+        await self._send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Begin a streamed answer."""
+        await self._start(status, headers)
+
+    async def write(self, data: bytes) -> None:
+        """Send; waits while the client does not read. Raises `Gone`."""
+        if self._body_done and self._departure is None:
+            self._departure = asyncio.create_task(self._watch())
+        if self._departure is not None and self._departure.done():
+            raise Gone
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes = b"") -> None:
+        """The regular end of a streamed answer."""
+        await self._send({"type": "http.response.body", "body": data})
+
+    def close(self) -> None:
+        """Let go of what watches the client."""
+        if self._departure is not None:
+            self._departure.cancel()
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        self.started = True
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+            }
+        )
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
