@@ -45,7 +45,7 @@ _ADD_FIXED: Final[dict[str, frozenset[str]]] = {
     "mode": frozenset({"", "0"}),
     "mtime": frozenset({"", "0"}),
     "mtime-nsecs": frozenset({"", "0"}),
-    "max-file-links": frozenset({"174", "1024"}),
+    "max-file-links": frozenset({"174"}),
     "max-directory-links": frozenset({"0"}),
     "max-hamt-fanout": frozenset({"256"}),
     "empty-dirs": _TRUE,
@@ -111,7 +111,6 @@ class AddFlags(msgspec.Struct, frozen=True, kw_only=True):
     pin: bool
     progress: bool
     silent: bool
-    file_links: int | None
 
 
 def add_flags(query: Query) -> AddFlags:
@@ -141,7 +140,6 @@ def add_flags(query: Query) -> AddFlags:
         pin=query.boolean("pin", default=True),
         progress=query.boolean("progress", "p"),
         silent=query.boolean("silent"),
-        file_links=query.number("max-file-links"),
     )
 
 

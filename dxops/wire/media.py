@@ -1,37 +1,22 @@
-"""Media types by file name, the same on every machine, with a look at the first bytes where the name says nothing."""
+"""Media types by file name, else by the first bytes, for content that anyone may have published."""
 
 from __future__ import annotations
 
-from mimetypes import MimeTypes
 from typing import Final
 
-_OURS: Final = {
-    ".avif": "image/avif", ".car": "application/vnd.ipld.car", ".cjs": "text/javascript", ".css": "text/css",
-    ".htm": "text/html", ".html": "text/html", ".ico": "image/x-icon", ".js": "text/javascript",
-    ".json": "application/json", ".jsonld": "application/ld+json", ".map": "application/json", ".md": "text/markdown",
-    ".mjs": "text/javascript", ".otf": "font/otf", ".svg": "image/svg+xml", ".toml": "text/plain", ".ts": "text/plain",
-    ".ttf": "font/ttf", ".wasm": "application/wasm", ".webmanifest": "application/manifest+json",
-    ".webm": "video/webm", ".webp": "image/webp", ".woff": "font/woff", ".woff2": "font/woff2",
-    ".xml": "application/xml", ".yaml": "text/plain", ".yml": "text/plain",
-}  # fmt: skip
+from dxops.wire.mime import type_of
+
 _MAGIC: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"),
     (b"%PDF-", "application/pdf"), (b"PK\x03\x04", "application/zip"), (b"\x1f\x8b", "application/gzip"),
     (b"\0asm", "application/wasm"), (b"wOF2", "font/woff2"), (b"ID3", "audio/mpeg"), (b"OggS", "application/ogg"),
 )  # fmt: skip
-_TEXTUAL: Final = frozenset({"application/json", "application/xml", "application/manifest+json", "image/svg+xml"})
-_table = MimeTypes(filenames=())
-for _suffix, _type in _OURS.items():
-    _table.add_type(_type, _suffix)
 
 
 def media_type(name: str, head: bytes = b"") -> str:
     """The type of a file called `name` that begins with `head` (512 bytes are plenty), with its charset for text."""
-    guessed, encoding = _table.guess_type("x/" + name.rpartition("/")[2].lower(), strict=False)
-    if encoding:  # `x.tar.gz` is a gzip file, not a tar that the browser should unpack
-        guessed = "application/gzip" if encoding == "gzip" else "application/octet-stream"
-    kind = guessed or _sniff(head)
-    return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind in _TEXTUAL else kind
+    kind = type_of(name) or _sniff(head)
+    return f"{kind}; charset=utf-8" if kind in ("text/html", "text/plain", "image/svg+xml") else kind
 
 
 def _sniff(head: bytes) -> str:

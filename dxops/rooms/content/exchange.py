@@ -28,14 +28,17 @@ class Exchange:
     """`path` is as it came on the wire (percent-encoded), `query` too; `host` keeps its port, lower-case."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.method: str = scope["method"]
+        self.method = str(scope["method"])
         self.path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.query: str = scope["query_string"].decode("latin-1")
         self.scheme: str = scope.get("scheme", "http")
         client = scope.get("client")
         self.client_ip: str | None = client[0] if client else None
         self.started = False
-        self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        self.in_lines = False  # the answer is JSON lines, so a late failure may add one
+        self._headers: dict[str, str] = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
         self._receive = receive
         self._send = send
         self._body_done = False
@@ -47,7 +50,7 @@ class Exchange:
 
     @property
     def host(self) -> str:
-        return self._headers.get("host", "").lower()
+        return str(self._headers.get("host", "")).lower()
 
     async def body(self) -> AsyncIterator[bytes]:
         """The body's chunks. Raises `Cut` when the client leaves before its end."""

@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Integer,
+    LargeBinary,
     MetaData,
     Row,
     Table,
@@ -68,6 +70,14 @@ replications = Table(
     Column("created_at", _moment),
     Column("done_at", _moment),
 )
+
+node = Table("node", _meta, Column("one", Boolean, primary_key=True), Column("key", LargeBinary))
+
+
+async def node_key(tx: AsyncConnection, fresh: bytes) -> bytes:
+    """The node's 32 bytes, `fresh` the first time."""
+    await tx.execute(upsert(node).values(one=True, key=fresh).on_conflict_do_nothing())
+    return bytes((await tx.execute(select(node.c.key))).scalar_one())
 
 
 async def put_hold(tx: AsyncConnection, hold: Hold) -> None:

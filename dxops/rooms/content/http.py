@@ -1,0 +1,160 @@
+"""`/api/content`: what the console, `dxops publish` and scripts use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Router, delete, get, post
+from litestar.params import Parameter
+from litestar.response import Stream
+
+from dxops.base.actors import Scope
+from dxops.base.errors import Missing
+from dxops.base.web import Page, actor_of, page_limit
+from dxops.rooms.content.model import Collected, Hold, HoldKind, ImportRecord, Inspection, Replication, Stats, Verified
+from dxops.rooms.content.service import ContentService
+
+AnyRequest = Request[Any, Any, Any]
+Cursor = Annotated[str | None, Parameter(query="cursor", description="`next` of the page before")]
+Limit = Annotated[int | None, Parameter(query="limit", description="Items per page, 1 to 200")]
+HoldMinutes = Annotated[
+    float | None,
+    Parameter(query="hold_minutes", ge=0, le=44640, description="Keep the roots this long, for a release to follow"),
+]
+
+
+class MissingQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """CIDs to ask for, at most 100,000."""
+
+    cids: list[str]
+
+
+class MissingAnswer(msgspec.Struct, frozen=True):
+    """Those that are not held, in order."""
+
+    missing: list[str]
+
+
+class CarAnswer(msgspec.Struct, frozen=True):
+    """The roots that the CAR's header names."""
+
+    roots: list[str]
+
+
+class PinWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to pin; `recursive` false keeps the root block alone."""
+
+    cid: str
+    name: str = ""
+    recursive: bool = True
+
+
+class CollectWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`dry_run` counts and removes nothing."""
+
+    dry_run: bool = False
+
+
+def router(content: ContentService) -> Router:
+    """The routes. Scopes: `read` to look, `publish` or `content` to upload, `content` to pin, `operate` to collect."""
+
+    @post("/missing", status_code=200, summary="Which blocks are not held")
+    async def missing(request: AnyRequest, data: MissingQuestion) -> MissingAnswer:
+        content.require_any(actor_of(request), Scope.PUBLISH, Scope.CONTENT)
+        return MissingAnswer(await content.missing(data.cids))
+
+    @post("/car", status_code=200, summary="Import a CARv1 stream (the request body)")
+    async def import_car(request: AnyRequest, hold_minutes: HoldMinutes = None) -> CarAnswer:
+        actor = actor_of(request)
+        content.require_any(actor, Scope.PUBLISH, Scope.CONTENT)
+        roots = await content.upload_car(actor, request.stream(), hold_minutes=hold_minutes)
+        return CarAnswer(roots)
+
+    @get("/stats", summary="The store at a glance")
+    async def stats(request: AnyRequest) -> Stats:
+        actor_of(request).require(Scope.READ)
+        return await content.stats()
+
+    @get("/imports", summary="Imports, newest first")
+    async def imports(request: AnyRequest, cursor: Cursor = None, limit: Limit = None) -> Page[ImportRecord]:
+        actor_of(request).require(Scope.READ)
+        return await content.imports(cursor=cursor, limit=limit)
+
+    @get("/pins", summary="Who holds what")
+    async def pins(
+        request: AnyRequest,
+        owner: Annotated[str | None, Parameter(query="owner", description="Only this owner's")] = None,
+        cursor: Cursor = None,
+        limit: Limit = None,
+    ) -> Page[Hold]:
+        actor_of(request).require(Scope.READ)
+        return await content.holds.page(owners=[owner] if owner else [], cursor=cursor, limit=limit)
+
+    @post("/pins", status_code=201, summary="Pin a CID that is held here")
+    async def pin(request: AnyRequest, data: PinWish) -> list[Hold]:
+        actor_of(request).require(Scope.CONTENT)
+        kind = HoldKind.RECURSIVE if data.recursive else HoldKind.DIRECT
+        await content.require_held(data.cid, kind)
+        await content.holds.pin(data.cid, kind=kind, name=data.name)
+        return await content.holds.of(data.cid)
+
+    @delete("/pins/{cid:str}", summary="Unpin; releases keep what they hold")
+    async def unpin(request: AnyRequest, cid: str) -> None:
+        actor_of(request).require(Scope.CONTENT)
+        if not await content.holds.unpin(cid):
+            raise Missing(f"{cid} is not pinned", hint="`GET /api/content/pins` lists the pins")
+
+    @get("/replications", summary="What the other Kubo node is to pin")
+    async def replications(request: AnyRequest, limit: Limit = None) -> list[Replication]:
+        actor_of(request).require(Scope.READ)
+        return await content.replicas.list(page_limit(limit, 100))
+
+    @post("/collect", status_code=200, summary="Remove what nothing needs")
+    async def collect(request: AnyRequest, data: CollectWish) -> Collected:
+        actor_of(request).require(Scope.OPERATE)
+        return await content.collect(dry_run=data.dry_run)
+
+    @post("/verify", status_code=200, summary="Check every block and every held DAG")
+    async def verify(request: AnyRequest) -> Verified:
+        actor_of(request).require(Scope.OPERATE)
+        return await content.verify()
+
+    @get("/{cid:str}", summary="What a CID is, and who holds it")
+    async def inspect(request: AnyRequest, cid: str) -> Inspection:
+        actor_of(request).require(Scope.READ)
+        return await content.inspect(cid)
+
+    @get("/{cid:str}/car", summary="The whole DAG as a CARv1", media_type="application/vnd.ipld.car")
+    async def export_car(request: AnyRequest, cid: str) -> Stream:
+        actor_of(request).require(Scope.READ)
+        chunks = content.export_car(cid)
+        first = await anext(chunks)  # a missing root is a 404, not a broken stream
+
+        async def rest() -> AsyncIterator[bytes]:
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+        return Stream(
+            rest(),
+            media_type="application/vnd.ipld.car; version=1; order=dfs; dups=n",
+            headers={"content-disposition": f'attachment; filename="{cid}.car"', "x-content-type-options": "nosniff"},
+        )
+
+    handlers = [
+        missing,
+        import_car,
+        stats,
+        imports,
+        pins,
+        pin,
+        unpin,
+        replications,
+        collect,
+        verify,
+        inspect,
+        export_car,
+    ]
+    return Router("/api/content", route_handlers=handlers, tags=["content"])
