@@ -135,7 +135,9 @@ class Gateway:
             base=base,
             isolated=isolated,
         )
-        if "only-if-cached" in (exchange.header("cache-control") or "") and not await self._content.dag.holds_block(cid):
+        if "only-if-cached" in (exchange.header("cache-control") or "") and not await self._content.dag.holds_block(
+            cid
+        ):
             await exchange.reply(412, [*CORS, ("content-type", "text/plain")], b"not held here\n")
             return
         if wish.format is Format.UNIXFS:
@@ -183,4 +185,6 @@ async def _fail(exchange: Exchange, error: DxopsError) -> None:
         await exchange.reply(status, page, problem(title, error.message, error.hint))
         return
     text = f"{error.message}\n" + (f"{error.hint}\n" if error.hint else "")
-    await exchange.reply(status, [*headers, ("content-type", "text/plain; charset=utf-8")], text.encode("utf-8", "replace"))
+    await exchange.reply(
+        status, [*headers, ("content-type", "text/plain; charset=utf-8")], text.encode("utf-8", "replace")
+    )

@@ -95,7 +95,9 @@ async def _data(ask: Ask) -> None:
     elif found.cid.codec in _CODECS[wanted]:
         body = block
     else:
-        raise NotAcceptable(f"{found.cid} is not {wanted.value}, and codecs are not converted", hint="ask for ?format=raw")
+        raise NotAcceptable(
+            f"{found.cid} is not {wanted.value}, and codecs are not converted", hint="ask for ?format=raw"
+        )
     etag = f'"{found.cid}.{wanted.value}"'
     if await ask.unchanged(found, etag):
         return

@@ -29,7 +29,10 @@ async def answer(content: ContentService, exchange: Exchange, path: bytes) -> No
     held = await content.dag.holds_block(cid)
     found = [await _self(content, exchange)] if held else []
     age = 300 if held else 15
-    headers = [*_CORS, ("cache-control", f"public, max-age={age}, stale-while-revalidate=172800, stale-if-error=172800")]
+    headers = [
+        *_CORS,
+        ("cache-control", f"public, max-age={age}, stale-while-revalidate=172800, stale-if-error=172800"),
+    ]
     if "application/x-ndjson" in (exchange.header("accept") or ""):
         body = b"".join(orjson.dumps(record) + b"\n" for record in found)
         await exchange.reply(200, [*headers, ("content-type", "application/x-ndjson")], body)
