@@ -8,6 +8,9 @@ from dxops.app.data import DataDirectory
 from dxops.app.settings import Settings
 from dxops.base.errors import Missing
 
+CREDENTIALS = frozenset({"admin_password_file", "api_token", "publisher_token"})
+"""Keys whose value is a credential (or leads to one); `postgres_url` only contains one."""
+
 # which role has to work before a key is shown
 _ROLE_OF = {
     "console_url": "web",
@@ -40,17 +43,17 @@ def endpoints(
         raise Missing(f"no environment '{environment}'", hint=f"there are {', '.join(names)}")
     chosen = environment or settings.default_environment
     found = {
-        "console_url": f"http://{_local(settings.listen.console)}",
+        "console_url": f"http://{dialled(settings.listen.console)}",
         "admin_user": settings.accounts.admin_user,
         "admin_password_file": str(data.secret("admin_password")),
-        "api_url": f"http://{_local(settings.listen.console)}/api",
+        "api_url": f"http://{dialled(settings.listen.console)}/api",
         "api_token": _secret(data, "api_token"),
         "ca_file": str(data.tls / "ca.pem"),
         "apps_url": _apps_url(settings, app, chosen),
         "publisher_url": publisher_url(settings, chosen),
         "publisher_token": _secret(data, "publisher_token"),
-        "kubo_api_url": f"http://{_local(settings.listen.kubo)}",
-        "ipfs_gateway_url": f"http://{_local(settings.listen.gateway)}",
+        "kubo_api_url": f"http://{dialled(settings.listen.kubo)}",
+        "ipfs_gateway_url": f"http://{dialled(settings.listen.gateway)}",
         "postgres_url": settings.postgres.url or _embedded_url(data, settings),
     }
     if working is None:
@@ -73,7 +76,7 @@ def publisher_url(settings: Settings, environment: str) -> str:
         return f"{scheme}://{host}:{settings.apps_port}{path}"
     # glibc without a resolver plug-in does not know *.localhost; the query chooses the environment there
     query = "" if environment == settings.default_environment else f"?environment={environment}"
-    return f"ws://{_local(settings.listen.apps)}{path}{query}"
+    return f"ws://{dialled(settings.listen.apps)}{path}{query}"
 
 
 def resolves(host: str) -> bool:
@@ -87,14 +90,14 @@ def resolves(host: str) -> bool:
 
 def _apps_url(settings: Settings, app: str | None, environment: str) -> str:
     if app is None:
-        return f"http://{_local(settings.listen.apps)}"
+        return f"http://{dialled(settings.listen.apps)}"
     label = next(known.host_label for known in settings.environments if known.name == environment)
     host = ".".join(part for part in (app, label, settings.domain) if part)
     return f"{settings.public_scheme}://{host}:{settings.apps_port}"
 
 
-def _local(address: str) -> str:
-    """A listen address as a client dials it: any-address becomes loopback."""
+def dialled(address: str) -> str:
+    """`host:port`: a listen address as a client dials it: any-address becomes loopback."""
     host, _, port = address.rpartition(":")
     return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]", "::") else f"{host}:{port}"  # noqa: S104 - compared only
 

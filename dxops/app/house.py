@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dxops.app.data import DataDirectory
+from dxops.app.endpoints import dialled
 from dxops.app.roles.states import SupervisedRoles
 from dxops.app.settings import Settings
 from dxops.base.clock import Clock, SystemClock
 from dxops.base.events import Events
+from dxops.base.ports import Imported
+from dxops.engines.blocks.files import FileBlocks
 from dxops.engines.postgres.database import Database
 from dxops.engines.postgres.embedded import EmbeddedPostgres
 from dxops.rooms.accounts.service import Accounts
+from dxops.rooms.content.gateway import Gateway
+from dxops.rooms.content.importer import import_path
+from dxops.rooms.content.kubo_rpc import KuboRpc
+from dxops.rooms.content.service import ContentService
+from dxops.rooms.delivery.config import DeliverySettings
+from dxops.rooms.delivery.service import Delivery
+from dxops.rooms.kube.model import make_node
+from dxops.rooms.kube.service import Kube
+from dxops.rooms.origin.app import OriginApp
+from dxops.rooms.origin.prepare import Preparation
+from dxops.wire.unixfs import V1_256K
 
 if TYPE_CHECKING:
     from litestar import Router
     from litestar.types import ControllerRouterHandler
+
+    from dxops.console.house import Installation
 
 
 class House:
@@ -48,15 +67,112 @@ class House:
     def roles(self) -> SupervisedRoles:
         return SupervisedRoles(self.data)
 
+    @cached_property
+    def content(self) -> ContentService:
+        return ContentService(
+            self.database, FileBlocks(self.data.blocks), self.settings.content, self.clock, directory=self.data.blocks
+        )
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        settings = self.settings
+        return Delivery(
+            self.database,
+            self.content,
+            Preparation(self.content),
+            self.accounts.audit,
+            DeliverySettings(
+                domain=settings.domain,
+                default_environment=settings.default_environment,
+                environments=settings.environments,
+                apps=settings.apps,
+                public_scheme=settings.public_scheme,
+                public_port=settings.apps_port,
+                listen_apps=settings.listen.apps,
+                keep_releases=settings.delivery.keep_releases,
+                previous_assets_minutes=settings.origin.previous_assets_minutes,
+            ),
+            self.clock,
+            events=self.events,
+        )
+
+    @cached_property
+    def kube(self) -> Kube:
+        settings = self.settings
+        node = make_node(
+            domain=settings.domain,
+            labels={environment.name: environment.host_label for environment in settings.environments},
+            scheme=settings.public_scheme,
+            port=settings.apps_port,
+            kubo_url=f"http://{dialled(settings.listen.kubo)}",
+            gateway_url=f"http://{dialled(settings.listen.gateway)}",
+            addresses={
+                "web": tuple(getattr(settings.listen, name) for name in ("console", "console_tls", "kubo", "gateway")),
+                "edge": (settings.listen.apps,),
+            },
+        )
+        return Kube(
+            self.database,
+            self.delivery,
+            self.accounts.tokens,
+            self.accounts.tokens,
+            self.accounts.audit,
+            self.content,
+            self.roles,
+            node,
+            settings.kube,
+            self.clock,
+        )
+
+    def make_origin(self) -> OriginApp:
+        """The application of the app hosts; one per process."""
+        return OriginApp(
+            self.content,
+            self.delivery,
+            self.kube.node,
+            self.settings.origin,
+            self.clock,
+            default_environment=self.settings.default_environment,
+            spool=self.data.run / "origin",
+        )
+
+    async def import_directory(self, path: Path) -> Imported:
+        """A local directory into the block store, held by nobody yet."""
+        return await asyncio.to_thread(import_path, self.content.blocks, path, V1_256K, hidden=True)
+
+    def make_kubo_rpc(self) -> KuboRpc:
+        """The Kubo RPC listener."""
+        config = self.settings.content
+        host = self.settings.listen.kubo.rpartition(":")[0].strip("[]")
+        asks = config.rpc_auth == "always" or (config.rpc_auth == "auto" and not ip_address(host).is_loopback)
+        return KuboRpc(self.content, self.accounts.tokens if asks else None, hosts=config.rpc_hosts)
+
+    def make_gateway(self) -> Gateway:
+        """The IPFS gateway listener."""
+        return Gateway(
+            self.content, hosts=self.settings.content.gateway_hosts, public_scheme=self.settings.public_scheme
+        )
+
+    @cached_property
+    def installation(self) -> Installation:
+        from dxops.app.installation import LocalInstallation
+
+        return LocalInstallation(self.data, self.settings)
+
     @property
     def api_routers(self) -> Sequence[Router]:
         """The rooms' routes below `/api`, accounts apart (the web application adds those itself)."""
-        return []
+        from dxops.rooms.content import http as content_http
+        from dxops.rooms.delivery import http as delivery_http
+
+        return [content_http.router(self.content), delivery_http.router(self.delivery)]
 
     @property
     def console_routes(self) -> Sequence[ControllerRouterHandler]:
         """The console's pages."""
-        return []
+        from dxops.console.pages import routers
+
+        return routers(self)
 
     async def close(self) -> None:
         """Close what was opened, in reverse."""

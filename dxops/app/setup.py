@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from dxops.app.bundled import publish_bundled
 from dxops.app.data import DataDirectory
 from dxops.app.house import House
 from dxops.app.settings import Settings
@@ -30,6 +31,9 @@ async def run_setup(data: DataDirectory, settings: Settings) -> None:
         await _first_owner(house)
         await _own_token(house, "api_token", frozenset(Scope))
         await _own_token(house, "publisher_token", frozenset({Scope.READ, Scope.PUBLISH}))
+        await publish_bundled(
+            house.delivery, house.import_directory, [environment.name for environment in settings.environments]
+        )
     finally:
         await house.close()
 

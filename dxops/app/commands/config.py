@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import urlsplit, urlunsplit
-
-import msgspec
 import typer
 
 from dxops.app.context import ConfigOption, DataOption, JsonOption, choose, put, put_json, say, shows_errors
-
-_SECRET = re.compile(r"secret|password|token|key$|dsn$")
-HIDDEN = "********"
+from dxops.app.secrets import flat, shown
 
 
 def register(root: typer.Typer) -> None:
@@ -31,34 +25,9 @@ def check(data: DataOption = None, config: ConfigOption = None) -> None:
 
 def show(data: DataOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Print the effective configuration with secrets hidden."""
-    settings = hidden(msgspec.to_builtins(choose(data, config).settings()))
+    settings = choose(data, config).settings()
     if as_json:
-        put_json(settings)
+        put_json({key: shown(key, value) if isinstance(value, str) else value for key, value in flat(settings)})
     else:
-        for line in _lines(settings, ""):
-            put(line)
-
-
-def hidden(value: object, key: str = "") -> object:
-    """The same value with secrets replaced: by the key's name, and passwords inside URLs."""
-    if isinstance(value, dict):
-        return {name: hidden(item, str(name)) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [hidden(item, key) for item in value]
-    if isinstance(value, str) and value:
-        if _SECRET.search(key):
-            return HIDDEN
-        if "://" in value and "@" in value:
-            parts = urlsplit(value)
-            user = parts.username or ""
-            place = parts.netloc.rpartition("@")[2]
-            return urlunsplit(parts._replace(netloc=f"{user}:{HIDDEN}@{place}"))
-    return value
-
-
-def _lines(value: object, at: str) -> list[str]:
-    if isinstance(value, dict) and value:
-        return [line for key, item in value.items() for line in _lines(item, f"{at}.{key}" if at else str(key))]
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [line for index, item in enumerate(value) for line in _lines(item, f"{at}.{index}")]
-    return [f"{at} = {msgspec.json.encode(value).decode()}"]
+        for key, value in flat(settings):
+            put(f"{key} = {shown(key, value)}")

@@ -1,4 +1,4 @@
-"""The role `edge`."""
+"""The role `edge`: the app hosts and the node's dx services, on one listener. Stays up while PostgreSQL is away."""
 
 from __future__ import annotations
 
@@ -6,9 +6,27 @@ import asyncio
 from collections.abc import Callable
 
 from dxops.app.house import House
+from dxops.app.listeners import Listener, Listeners
+from dxops.app.roles import DRAIN_S
 
 
 async def run(house: House, ready: Callable[[], None], stop: asyncio.Event) -> None:
-    """Serve until `stop`."""
-    ready()
-    await stop.wait()
+    """Serve until `stop`, then say goodbye to sockets and let running requests end."""
+    origin = house.make_origin()
+    await origin.start()
+    listeners = Listeners([Listener("apps", house.settings.listen.apps, origin)])
+    tasks = [
+        asyncio.create_task(house.accounts.watch(), name="accounts"),
+        asyncio.create_task(house.kube.run(), name="tunnels"),
+    ]
+    try:
+        await listeners.start()
+        ready()
+        await listeners.until(stop)
+    finally:
+        await house.kube.close()
+        await listeners.stop(DRAIN_S)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await origin.stop()

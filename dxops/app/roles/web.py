@@ -24,6 +24,8 @@ async def run(house: House, ready: Callable[[], None], stop: asyncio.Event) -> N
         [
             Listener("console", listen.console, web, asgi=True),
             Listener("console_tls", listen.console_tls, web, asgi=True, certificate=tls.certificate, key=tls.key),
+            Listener("kubo", listen.kubo, house.make_kubo_rpc(), asgi=True),
+            Listener("gateway", listen.gateway, house.make_gateway(), asgi=True),
         ]
     )
     watch = asyncio.create_task(house.accounts.watch(), name="accounts")

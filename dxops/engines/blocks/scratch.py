@@ -7,6 +7,7 @@ import ctypes
 import errno
 import fcntl
 import itertools
+import mmap
 import os
 import shutil
 import uuid
@@ -35,6 +36,7 @@ class Scratch:
             self._lock = _try_lock(parent / f"{name}.lock", create=True)
         self.path.mkdir()
         self._counter = itertools.count()
+        self.allows_direct = _allows_direct(self.path / "probe")
         _remove_dead(parent)
 
     def new_path(self) -> str:
@@ -46,6 +48,21 @@ class Scratch:
         shutil.rmtree(self.path, ignore_errors=True)
         Path(f"{self.path}.lock").unlink(missing_ok=True)
         os.close(self._lock)
+
+
+def _allows_direct(probe: Path) -> bool:
+    """Whether this file system writes past the page cache (tmpfs does not)."""
+    flag = getattr(os, "O_DIRECT", 0)
+    try:
+        descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | flag, 0o644)
+        try:
+            return bool(flag) and os.write(descriptor, mmap.mmap(-1, mmap.PAGESIZE)) == mmap.PAGESIZE
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _remove_dead(parent: Path) -> None:
@@ -76,17 +93,6 @@ def _try_lock(path: Path, *, create: bool) -> int:
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _syncfs = getattr(_libc, "syncfs", None)
-_sync_file_range = getattr(_libc, "sync_file_range", None)
-_WRITE_NOW = 2  # SYNC_FILE_RANGE_WRITE
-_sync_range_type = ctypes.c_int64
-if _sync_file_range is not None:
-    _sync_file_range.argtypes = [ctypes.c_int, _sync_range_type, _sync_range_type, ctypes.c_uint]
-
-
-def start_writing(descriptor: int) -> None:
-    """Ask the kernel to write the file's pages now, without waiting, so that the later sync finds little to do."""
-    if _sync_file_range is not None:
-        _sync_file_range(descriptor, 0, 0, _WRITE_NOW)
 
 
 def sync_files(root: Path, files: list[str]) -> None:

@@ -117,6 +117,10 @@ class Tokens:
             )
             return NewToken(token=_token(await _require(tx, token_id)), secret=secret)
 
+    async def issue(self, actor: Actor, name: str, scopes: frozenset[Scope], *, expires_at: datetime) -> str:
+        """The port `TokenIssuer`."""
+        return (await self.create(actor, name, scopes, expires_at=expires_at)).secret
+
     async def page(self, actor: Actor, *, cursor: str | None = None, limit: int | None = None) -> Page[Token]:
         """Tokens, newest first: all of them with the scope `admin`, else the actor's own."""
         size = page_limit(limit)
