@@ -57,7 +57,12 @@ def test_a_wiped_system_comes_back_the_same(tmp_path: Path) -> None:
         system.dxops("restore", str(target))
         system.up()
         assert snapshot(system) == before
-        system.dxops("content", "verify")
+        verified = httpx.post(
+            f"http://{system.listen['console']}/api/content/verify",
+            headers={"authorization": f"Bearer {system.api_token}"},
+            timeout=60,
+        )
+        assert verified.is_success, verified.text
 
 
 def test_a_damaged_backup_is_refused_and_nothing_is_made(tmp_path: Path) -> None:

@@ -22,11 +22,11 @@ _LAST_RETRY_S = 15.0
 def jobs_of(house: House) -> list[Job]:
     """Every periodic job of the house."""
     return [
-        Job(name="check_links", cron="*/30 * * * * *", run=house.delivery.check_links),
+        Job(name="check_links", cron="* * * * * */30", run=house.delivery.check_links),
         Job(name="sweep_runs", cron="*/5 * * * *", run=house.delivery.sweep_runs),
         Job(name="retire_releases", cron="10 * * * *", run=house.delivery.retire),
         Job(name="collect_content", cron="20 * * * *", run=house.content.collect),
-        Job(name="replicate_content", cron="*/10 * * * * *", run=house.content.replicate_pending),
+        Job(name="replicate_content", cron="* * * * * */10", run=house.content.replicate_pending),
         Job(name="forget_sessions", cron="40 3 * * *", run=house.accounts.housekeep),
     ]
 
