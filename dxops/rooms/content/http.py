@@ -157,4 +157,4 @@ def router(content: ContentService) -> Router:
         inspect,
         export_car,
     ]
-    return Router("/api/content", route_handlers=handlers, tags=["content"])
+    return Router("/content", route_handlers=handlers, tags=["content"])
