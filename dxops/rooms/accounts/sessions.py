@@ -194,6 +194,8 @@ class Sessions:
         replaces: str | None,
     ) -> SignedIn:
         now = self._clock.now()
+        # First the person, then the session that refers to them: the order in which a removal locks them.
+        await repo.change_person(tx, person_id, {"last_login_at": now})
         row = await repo.person_by(tx, id=person_id)
         if row is None or row.disabled:
             raise Forbidden("this account is disabled", code="account_disabled", hint="ask an owner")
@@ -212,7 +214,6 @@ class Sessions:
             "user_agent": None if user_agent is None else user_agent[:300],
         }
         await repo.add_session(tx, values)
-        await repo.change_person(tx, person_id, {"last_login_at": now})
         await self._audit.record(tx, person_actor(person_of(row), ip), "session.opened", row.name, {"method": method})
         found = await repo.session_by_hash(tx, hashed(secret))
         assert found is not None
