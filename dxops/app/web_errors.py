@@ -103,7 +103,7 @@ def answer_to(scope: Mapping[str, Any], error: Exception) -> Answer:
     failure = failure_of(error, scope.get("request_id", "-"))
     if _is_api(scope["path"]) or "text/html" not in headers.get("accept", ""):
         return Answer(failure.status, MediaType.JSON, msgspec.json.encode(ErrorBody(failure.detail)), failure.headers)
-    if failure.status == 401 and scope["method"] in ("GET", "HEAD"):
+    if failure.status == 401 and (scope["method"] in ("GET", "HEAD") or headers.get("hx-request") == "true"):
         return _to_login(scope, headers)
     context: dict[str, object] = {
         "status": failure.status,

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Request, Router, get, post
+from litestar import Request, Router, get, post, route
 from litestar.params import FromPath, JSONBody
 
 from dxops.app.settings import Settings
@@ -169,7 +169,7 @@ async def test_a_session_ends_by_idling(client: httpx.AsyncClient, house: TestHo
 async def test_pages_send_strangers_to_the_login_page_and_back(client: httpx.AsyncClient, house: TestHouse) -> None:
     from dxops.base.web import actor_of
 
-    @get("/secret", include_in_schema=False)
+    @route("/secret", http_method=["GET", "POST"], include_in_schema=False)
     async def secret(request: Request[Any, Any, Any]) -> str:
         return actor_of(request).name
 
@@ -181,8 +181,9 @@ async def test_pages_send_strangers_to_the_login_page_and_back(client: httpx.Asy
             303,
             "/login?next=/secret%3Fx%3D1%26y%3Da%2520b",
         )
-        response = await visitor.get("/secret", headers=html | {"hx-request": "true"})
-        assert (response.status_code, response.headers["hx-redirect"]) == (401, "/login")
+        for method in ("GET", "POST"):
+            response = await visitor.request(method, "/secret", headers=html | {"hx-request": "true"})
+            assert (response.status_code, response.headers["hx-redirect"]) == (401, "/login")
         response = await visitor.get("/secret?x=1", headers=html | {"sec-fetch-site": "cross-site"})
         assert response.status_code == 200  # a strict cookie stays behind on links from elsewhere: ask again ourselves
         assert 'content="0; url=/secret?x=1"' in response.text
