@@ -30,13 +30,16 @@ _SERVICE_WORKER: Final = re.compile(
 )
 _MANIFEST: Final = re.compile(r"(^|/)(site\.|app\.)?manifest\.json$|\.webmanifest$", re.IGNORECASE)
 
-# name, separator, token, then what may follow a hash: .js, .chunk.js, .min.css, .js.map, .module.js
-_TOKEN: Final = re.compile(r"(?:^|.*?[^.-])([.-])([A-Za-z0-9_-]+)((?:\.[a-z][a-z0-9]{0,7}){1,3})")
-_BARE: Final = re.compile(r"([0-9a-f]{16,64})((?:\.[a-z][a-z0-9]{0,7}){1,3})")
+_EXTENSION: Final = re.compile(r"[a-z][a-z0-9]{0,7}")
+_MAX_EXTENSIONS: Final = 3  # main.3f2a9c1b.chunk.js.map
 _HEX: Final = re.compile(r"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{8,64}")
-_ROLLUP: Final = re.compile(r"[A-Za-z0-9_-]{8}")
+_BARE_HEX_LENGTH: Final = 16
+_BASE64: Final = re.compile(r"[A-Za-z0-9_-]{8}")
 _BASE32: Final = re.compile(r"[A-Z2-7]{8}")
-_WORD: Final = re.compile(r"[A-Za-z]?[a-z]*[0-9]*|[A-Z]+[0-9]*|[0-9]+x[0-9]+")
+_SIZE_OR_DATE: Final = re.compile(r"[0-9_-]+(x[0-9]+)?")
+_WORD_AND_NUMBER: Final = re.compile(r"[A-Za-z]{3,}[0-9]+")
+
+_NO, _LIKELY, _SURE = 0, 1, 2
 
 
 def hashed_files(paths: Iterable[str]) -> frozenset[str]:
@@ -49,55 +52,52 @@ def hashed_files(paths: Iterable[str]) -> frozenset[str]:
             continue
         folder, _, name = path.rpartition("/")
         certainty, separator = _certainty(name)
-        if certainty == 2 or _RESERVED.search(path):
+        if certainty == _SURE:
+            folders.add((folder, separator))
+        if certainty == _SURE or _RESERVED.search(path) or (certainty == _LIKELY and _ENTRY.search(path)):
             sure.add(path)
-            if certainty == 2:
-                folders.add((folder, separator))
-        elif certainty == 1 and _ENTRY.search(path):
-            sure.add(path)
-        elif certainty == 1:
+        elif certainty == _LIKELY:
             likely.append((path, (folder, separator)))
     return frozenset(sure | {path for path, place in likely if place in folders})
 
 
 def _certainty(name: str) -> tuple[int, str]:
-    """(2 sure, 1 likely, 0 no; the separator before the hash)."""
-    if match := _BARE.fullmatch(name):
-        return (2 if _HEX.fullmatch(match[1]) else 0), ""
-    # A base64url hash may hold the separator itself, so the last eight characters count before the first word does.
-    stem, dot, suffixes = name.partition(".")
-    if dot and len(stem) > 9 and stem[-9] in "-." and _ROLLUP.fullmatch(stem[-8:]):
-        return _rollup_certainty(stem[-8:], suffixes), stem[-9]
-    best = (0, "")
-    for start in (index for index, character in enumerate(name) if character in ".-"):
-        match = _TOKEN.fullmatch(name[max(0, start - 1) :])
-        if match is None or start == 0:
-            continue
-        if _HEX.fullmatch(match[2]):
-            return 2, match[1]
-        if match[1] == "." and _ROLLUP.fullmatch(match[2]):
-            best = max(best, (_rollup_certainty(match[2], match[3]), match[1]))
+    """How sure it is that a hash ends the name, before its extensions; and the separator before that hash."""
+    best = (_NO, "")
+    stem = name
+    for _ in range(_MAX_EXTENSIONS):
+        stem, dot, extension = stem.rpartition(".")
+        if not dot or not _EXTENSION.fullmatch(extension):
+            break
+        best = max(best, _stem_certainty(stem, is_script=extension_of(name) in _SCRIPTS))
     return best
 
 
-def _rollup_certainty(token: str, suffixes: str) -> int:
-    if _HEX.fullmatch(token):
-        return 2
-    letters = sum(character.isalpha() for character in token)
-    if letters == 0 or ("-" in token.strip("-") and token.islower()):
-        return 0  # 20231231, 2023-12-; `my-words`
+def _stem_certainty(stem: str, *, is_script: bool) -> tuple[int, str]:
+    if len(stem) >= _BARE_HEX_LENGTH and _HEX.fullmatch(stem):
+        return _SURE, ""
+    cut = max(stem.rfind("-"), stem.rfind("."))
+    if cut > 0 and _HEX.fullmatch(stem[cut + 1 :]):
+        return _SURE, stem[cut]
+    # base64url may hold the separator itself, so the last eight characters count, not the last part.
+    if len(stem) > 9 and stem[-9] in "-." and _BASE64.fullmatch(stem[-8:]):
+        return _token_certainty(stem[-8:], is_script=is_script), stem[-9]
+    return _NO, ""
+
+
+def _token_certainty(token: str, *, is_script: bool) -> int:
+    """Of eight characters of base64url: what else they might be."""
+    digits = sum(character.isdigit() for character in token)
+    mixed_case = token.lower() != token != token.upper()
+    if _SIZE_OR_DATE.fullmatch(token) or (token.islower() and ("-" in token or not digits)):
+        return _NO  # 20231231, 1024x768, my-words, settings
     if _BASE32.fullmatch(token):
-        return 2 if extension_of("x." + suffixes.lstrip(".")) in _SCRIPTS or letters < 8 else 0
-    kinds = sum((token.lower() != token, token.upper() != token, letters < 8))
-    if _WORD.fullmatch(token):
-        return 0 if token.islower() or not suffixes else 1 if kinds >= 2 and letters == 8 else 0
-    if letters == 8:
-        return 1 if kinds >= 2 else 0  # DiwrgTda, but also DataGrid
-    trailing = token.rstrip("0123456789")
-    if trailing.isalpha() and len(trailing) >= 3:
-        return 1 if kinds == 3 else 0  # iPhone14
-    runs = len(re.findall(r"[0-9]+", token))
-    return 2 if kinds == 3 or runs >= 2 else 1
+        return _SURE if is_script or digits else _NO  # esbuild; but README-IMPORTAN.txt
+    if not digits:
+        return _LIKELY if mixed_case else _NO  # DiwrgTda; but also DataGrid
+    if _WORD_AND_NUMBER.fullmatch(token):
+        return _LIKELY if mixed_case else _NO  # Ayuvusp4; but also iPhone14
+    return _SURE if mixed_case or len(re.findall(r"[0-9]+", token)) > 1 else _LIKELY
 
 
 def is_service_worker(path: str) -> bool:
