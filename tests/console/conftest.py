@@ -54,7 +54,7 @@ async def enter(client: httpx.AsyncClient, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def console(postgres_server: str, template_database: str) -> Iterator[str]:
-    """The address of a console with eighteen days of history."""
+    """The address of a console with five days of history."""
     name = f"console_{uuid.uuid4().hex[:12]}"
     _admin(
         postgres_server,

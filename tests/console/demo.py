@@ -87,7 +87,7 @@ class DemoHouse:
     """Satisfies `dxops.app.web.House` and `dxops.console.house.ConsoleHouse`."""
 
     database: Database
-    clock: ManualClock = field(default_factory=lambda: ManualClock(datetime.now(UTC) - timedelta(days=18)))
+    clock: ManualClock = field(default_factory=lambda: ManualClock(datetime.now(UTC) - timedelta(days=5.6)))
     settings: Settings = field(default_factory=Settings)
     api_routers: Sequence[Router] = ()
 
@@ -144,7 +144,7 @@ async def add_people(house: DemoHouse) -> dict[str, Actor]:
 
 
 async def tell_story(house: DemoHouse) -> None:
-    """Eighteen days of publishes, promotions, a rollback and a failed run."""
+    """Five days of publishes, promotions, a rollback and a failed run."""
     actors = await add_people(house)
     ada, mira = actors["ada"], actors["mira"]
     apps = ("composer", "docs", "kai", "kai-web", "example:app/tasks", "todomvc")
