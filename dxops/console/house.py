@@ -10,6 +10,7 @@ import msgspec
 from dxops.base.clock import Clock
 from dxops.base.ports import Roles
 from dxops.rooms.accounts.service import Accounts
+from dxops.rooms.content.service import ContentService
 from dxops.rooms.delivery.service import Delivery
 
 
@@ -53,6 +54,8 @@ class ConsoleHouse(Protocol):
     def clock(self) -> Clock: ...
     @property
     def accounts(self) -> Accounts: ...
+    @property
+    def content(self) -> ContentService: ...
     @property
     def delivery(self) -> Delivery: ...
     @property

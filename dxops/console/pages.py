@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from litestar import Router
 
-from dxops.console import apps, guide, people, runs, static, system
+from dxops.console import apps, content, guide, people, runs, static, system
 from dxops.console.house import ConsoleHouse
 from dxops.console.rendering import assets
 
@@ -18,6 +18,7 @@ def routers(house: ConsoleHouse) -> Sequence[Router]:
         guide.router(house),
         apps.router(house),
         runs.router(house),
+        content.router(house),
         people.router(house),
         system.router(house),
     ]

@@ -1,4 +1,4 @@
-"""A console with something to show: real rooms on a real database, content from memory, and a story to tell.
+"""A console with something to show: real rooms on a real database, blocks in memory, and a story to tell.
 
 Used by the tests of pages and by `scripts/pictures`.
 """
@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from litestar import Router
 from litestar.types import ControllerRouterHandler
@@ -26,15 +25,21 @@ from dxops.base.clock import Clock, ManualClock
 from dxops.base.ports import RoleState
 from dxops.console.house import Setting, Storage
 from dxops.console.pages import routers
+from dxops.engines.blocks.memory import MemoryBlocks
 from dxops.engines.postgres.database import Database
 from dxops.rooms.accounts.config import AccountsConfig
 from dxops.rooms.accounts.passwords import Passwords
 from dxops.rooms.accounts.service import Accounts
+from dxops.rooms.content.config import ContentConfig
+from dxops.rooms.content.service import ContentService
 from dxops.rooms.delivery import repo
 from dxops.rooms.delivery.config import DeliverySettings
 from dxops.rooms.delivery.model import LinkCheck, LogText, ModuleInput, RunStatus, Source, Via
 from dxops.rooms.delivery.service import Delivery
-from tests.rooms.delivery.twins import TwinContent, TwinPreparer
+from dxops.rooms.origin.prepare import Preparation
+from dxops.wire.unixfs import V1_256K
+from dxops.wire.unixfs_build import build_file
+from dxops.wire.unixfs_tree import TreeBuilder
 
 PASSWORD = "correct-horse-battery"
 
@@ -94,11 +99,12 @@ class DemoHouse:
     def __post_init__(self) -> None:
         clock: Clock = self.clock
         self.accounts = Accounts(self.database, AccountsConfig(), clock, passwords=Passwords(memory_kib=64, passes=1))
-        self.twin_content = TwinContent()
+        self.blocks = MemoryBlocks()
+        self.content = ContentService(self.database, self.blocks, ContentConfig(), clock)
         settings = DeliverySettings(domain="dxos.localhost", default_environment="dev")
-        content: Any = self.twin_content
-        preparer: Any = TwinPreparer(self.twin_content)
-        self.delivery = Delivery(self.database, content, preparer, self.accounts.audit, settings, clock)
+        self.delivery = Delivery(
+            self.database, self.content, Preparation(self.content), self.accounts.audit, settings, clock
+        )
         self.roles = DemoRoles(datetime.now(UTC))
         self.installation = DemoInstallation()
 
@@ -110,7 +116,15 @@ class DemoHouse:
 
     def add_tree(self, files: Mapping[str, bytes]) -> str:
         """Content as an upload would bring it; its root."""
-        return self.twin_content.add(files)
+        tree = TreeBuilder(V1_256K)
+        for path, body in files.items():
+            link, blocks = build_file(body, V1_256K)
+            self.blocks.put_many(blocks)
+            tree.add_file(path.encode(), link)
+        for directory in tree.finish():
+            self.blocks.put_many(directory.blocks)
+            root = str(directory.link.cid)
+        return root
 
     def arrive_now(self) -> None:
         """Move the clock to the real time."""
