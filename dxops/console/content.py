@@ -67,6 +67,7 @@ def router(house: ConsoleHouse) -> Router:
             "stats": await content.stats(),
             "pins": await content.holds.page(owners=[], cursor=limit_text(request.query_params.get("cursor"))),
             "imports": (await content.imports(limit=10)).items,
+            "names": await release_names(house),
             "error": error,
             "report": report,
             "wanted": request.query_params.get("cid", ""),
@@ -99,6 +100,7 @@ def router(house: ConsoleHouse) -> Router:
             "shown": shown,
             "picture": picture,
             "base": "/".join(["/content", cid, *(quote(part, safe="") for part in parts)]),
+            "names": await release_names(house) if shown.holds else {},
             "data": json.dumps(shown.data, indent=2, ensure_ascii=False) if shown.data is not None else None,
             "pinned": any(hold.owner == "pin" for hold in shown.holds),
             "may_pin": actor.may(Scope.CONTENT),
@@ -157,6 +159,15 @@ def router(house: ConsoleHouse) -> Router:
         return await overview(request, report=report | {"took_s": time.perf_counter() - started})
 
     return Router("/", route_handlers=[content_page, cid_page, dag, image, pin, upkeep])
+
+
+async def release_names(house: ConsoleHouse) -> dict[str, str]:
+    """`hello 1.2 in dev` by id, for the newest releases of every app: who keeps what, in words."""
+    found = {}
+    for app in await house.delivery.list_apps():
+        for release in (await house.delivery.releases(app.name, limit=200)).items:
+            found[release.id] = f"{release.app} {release.version} in {release.environment}"
+    return found
 
 
 async def resolve(house: ConsoleHouse, cid: str, parts: list[str]) -> tuple[Inspection, list[tuple[str, str]]]:
