@@ -135,6 +135,24 @@ def test_a_running_publish_is_followed(page: Page) -> None:
     expect(follow).to_have_attribute("aria-pressed", "false")
 
 
+def test_the_dag_is_walked_by_keyboard(page: Page) -> None:
+    page.goto("/apps/composer")
+    page.locator(".env-card .chip a").first.click()
+    root = page.locator(".dag [role=treeitem]").first
+    expect(root).to_have_attribute("aria-expanded", "true")
+    before = page.locator(".dag [role=treeitem]").count()
+    root.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(" ")
+    expect(page.locator(".dag [aria-expanded=true]")).to_have_count(2)
+    assert page.locator(".dag [role=treeitem]").count() > before
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/content/baf*")
+    expect(page.get_by_role("heading", name="Entries")).to_be_visible()
+
+
 def test_themes(page: Page) -> None:
     def background() -> str:
         return page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -92,13 +92,13 @@ if (host?.dataset["dag"]) {
         });
         if (one.more) box.setAttribute("aria-expanded", String(one.open));
         box.append(make("rect", { width: WIDTH, height: HEIGHT, rx: 7 }));
-        const title = make("text", { x: 12, y: 17 });
+        const title = make("text", { x: 12, y: 17, "aria-hidden": "true" });
         title.textContent = short(one.name || "(no name)", 21);
-        const sub = make("text", { x: 12, y: 32, class: "sub" });
+        const sub = make("text", { x: 12, y: 32, class: "sub", "aria-hidden": "true" });
         sub.textContent = `${one.cid.slice(0, 7)}…${one.cid.slice(-4)} ${one.size}`;
         box.append(title, sub);
         if (one.more) {
-          const sign = make("text", { x: WIDTH - 18, y: 26, class: "more" });
+          const sign = make("text", { x: WIDTH - 18, y: 26, class: "more", "aria-hidden": "true" });
           sign.textContent = one.open ? "–" : "+";
           box.append(sign);
         }
