@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 JS = Path(__file__).parent / "js"
-KUBE_HOSTS = ("kube.dxops.localhost", "staging.kube.dxops.localhost", "dev.kube.dxops.localhost")
+KUBE_HOSTS = ("kube.dxos.localhost", "staging.kube.dxos.localhost", "dev.kube.dxos.localhost")
 
 _ENTER = """
 set -e
