@@ -65,13 +65,13 @@ class Nest:
         self, *command: str, env: dict[str, str] | None = None, cwd: Path | None = None, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end, whatever the exit status. stdin is empty: the CLI reads it first."""
+        place = [] if cwd is None else ["env", "-C", str(cwd)]  # nsenter starts at the namespace's root
         return subprocess.run(
-            [*self.prefix, *command],
+            [*self.prefix, *place, *command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             env=env,
-            cwd=cwd,
             timeout=timeout,
             check=False,
         )
