@@ -65,6 +65,7 @@ class Publishing:
         self._screen = screen
         self._options = options
         self._checkout = checkout
+        self._expected = len(apps)
         facts = {"commit": checkout.commit, "branch": checkout.branch, "author": checkout.author}
         self._facts = {name: value for name, value in facts.items() if value}
         body = {"environment": options.environment, "apps": list(apps), "via": "cli"} | self._facts
@@ -99,13 +100,15 @@ class Publishing:
     def close(self, results: Sequence[AppResult]) -> None:
         """Finish the run with its summary. A run whose end could not be told is given up by the server later."""
         failed = [result.app for result in results if result.status == "failed"]
-        summary = f"{len(results) - len(failed)} of {len(results)} apps published to {self._options.environment}"
+        total = max(len(results), self._expected)
+        summary = f"{len(results) - len(failed)} of {total} apps published to {self._options.environment}"
         summary += f"; failed: {', '.join(failed)}" if failed else ""
         self._log.tell(summary)
         self._log.close()
         if self._log.trouble:
             self._screen.line(f"the run's log is not complete: {self._log.trouble}")
-        status = "failed" if failed or not results else "succeeded"
+        whole = results and not failed and len(results) >= self._expected  # fewer: interrupted
+        status = "succeeded" if whole else "failed"
         try:
             self._client.post(f"/runs/{self.run_id}/finish", {"status": status, "summary": summary})
         except DxopsError as error:
