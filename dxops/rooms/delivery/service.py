@@ -336,14 +336,17 @@ class Delivery(Catalogue):
         return ReadyModule(module=module, version=version, prepared=await self._preparer.prepare(module.cid))
 
     async def _complete(self, attempt: Attempt, release: Release, live_id: str | None) -> None:
-        """Refuse a flip to a release whose content is damaged, and keep the refusal in the history."""
-        for root in (release.cid, release.manifest):
-            found = await self._content.check(root)
-            if not found.ok:
-                error = _incomplete(f"{release.app} {release.version}", root, found.missing[0])
-                async with self._database.begin() as tx:
-                    await self._moves.refuse(tx, attempt, release.app, live_id, release.id, error.message)
-                raise error
+        """Refuse a flip to a release whose content is damaged, and keep the refusal in the history.
+
+        The tree is walked whole. Of the manifest only its own block is asked for: its DAG is the same files again and
+        their variants, and walking that too would cost three times as much as the rest of a flip.
+        """
+        missing = (*(await self._content.check(release.cid)).missing, *await self._content.missing([release.manifest]))
+        if missing:
+            error = _incomplete(f"{release.app} {release.version}", release.cid, missing[0])
+            async with self._database.begin() as tx:
+                await self._moves.refuse(tx, attempt, release.app, live_id, release.id, error.message)
+            raise error
 
     async def _abandon(self, cids: Sequence[str]) -> None:
         if cids:

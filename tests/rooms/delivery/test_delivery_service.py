@@ -227,6 +227,10 @@ async def test_a_rollback_to_damaged_content_is_refused_and_remembered(
     newest = (await delivery.timeline("kai")).items[0]
     assert (newest.outcome, newest.to_cid) == (Outcome.REFUSED, cids[0])
     assert "bafygone" in (newest.message or "")
+    content.lost = {f"manifest-{cids[1]}": "bafygone"}
+    with pytest.raises(Refused, match=f"manifest-{cids[1]}"):
+        await delivery.promote(developer, "kai", "prod", "dev")
+    assert await live(delivery, "kai", "dev") is None
 
 
 async def test_reset_takes_everything_offline_and_rollback_brings_it_back(

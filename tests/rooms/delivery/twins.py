@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -65,6 +65,9 @@ class TwinContent:
             return Completeness(blocks=1, dag_bytes=0, missing=(self.lost[root],))
         known = root in self.trees or root.startswith("manifest-")
         return Completeness(blocks=1, dag_bytes=1, missing=() if known else (root,))
+
+    async def missing(self, cids: Sequence[str]) -> list[str]:
+        return [cid for cid in cids if cid in self.lost]
 
     async def hold(self, tx: AsyncConnection, root: str, owner: str, *, until: datetime | None = None) -> None:
         on_commit(tx, lambda: self.holds.add((root, owner)))
