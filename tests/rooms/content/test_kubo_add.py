@@ -59,7 +59,12 @@ async def test_the_answer_of_a_tree(rpc: httpx.AsyncClient, content: ContentServ
     root = str(found[-1]["Hash"])
     assert root.startswith("Qm")
     tree = [(entry.path, entry.kind, entry.size_bytes) async for entry in content.tree(root)]
-    assert tree == [("", "directory", 0), ("img", "directory", 0), ("img/my logo.svg", "file", 6), ("index.html", "file", 11)]
+    assert tree == [
+        ("", "directory", 0),
+        ("img", "directory", 0),
+        ("img/my logo.svg", "file", 6),
+        ("index.html", "file", 11),
+    ]
     holds = await content.holds.of(root)
     assert [(hold.owner, hold.until is not None) for hold in holds] == [("upload", True)]
     assert (await content.check(root)).ok
@@ -150,7 +155,9 @@ BAD_TREES = {
 
 @pytest.mark.parametrize("case", BAD_TREES)
 @pytest.mark.fault
-async def test_bad_trees_are_refused_and_pin_nothing(case: str, rpc: httpx.AsyncClient, content: ContentService) -> None:
+async def test_bad_trees_are_refused_and_pin_nothing(
+    case: str, rpc: httpx.AsyncClient, content: ContentService
+) -> None:
     answer = await post(rpc, form(part("/good", b"fine"), *BAD_TREES[case]))
     last = lines(answer)[-1]
     assert last["Type"] == "error", last
@@ -172,7 +179,7 @@ async def test_a_cut_upload_pins_nothing_and_is_collected(
     cut: float, rpc: httpx.AsyncClient, content: ContentService, clock: ManualClock
 ) -> None:
     body = form(part("/a", bytes(300_000)), part("/b", b"x" * 400_000))
-    reader, writer = await asyncio.open_connection("127.0.0.1", rpc.base_url.port)
+    _, writer = await asyncio.open_connection("127.0.0.1", rpc.base_url.port)
     head = f"POST /api/v0/{CLI} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {FORM['content-type']}\r\n"
     writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[: int(len(body) * cut)])
     await writer.drain()
