@@ -80,3 +80,17 @@ async def test_set_config_says_where_to_go(node: TwinNode) -> None:
         request = dx.SetConfigRequest(config=dx.ConfigPair(key="host", value="x"))
         with pytest.raises(RpcRefused, match=r"not changed over RPC \('host'\) \(edit dxops\.toml"):
             await client.call(f"{SERVICE}.SetConfig", request, dx.ConfigPair)
+
+
+async def test_the_real_issuer_gives_a_token_of_these_scopes(database: Database) -> None:
+    from dxops.base.actors import Actor, Scope
+    from dxops.base.clock import SystemClock
+    from dxops.rooms.accounts.config import AccountsConfig
+    from dxops.rooms.accounts.service import Accounts
+
+    accounts = Accounts(database, AccountsConfig(), SystemClock())
+    scopes = frozenset({Scope.READ, Scope.PUBLISH, Scope.OPERATE})
+    actor = Actor(kind="system", id="dx", name="dx kube auth 04aaaaaaaaaaaaaa", scopes=scopes)
+    expires_at = SystemClock().now() + timedelta(hours=1)
+    secret = await accounts.tokens.issue(actor, actor.name, scopes, expires_at=expires_at)
+    assert (await accounts.tokens.token(secret)).scopes == scopes
