@@ -88,18 +88,18 @@ if (host?.dataset["dag"]) {
       ...shown.map((one) => {
         const box = make("g", {
           class: `node${one.open ? " open" : ""}`, transform: `translate(${one.x} ${one.y})`, role: "treeitem",
-          tabindex: one === focused ? 0 : -1, "aria-label": `${one.name || "link"}, ${one.kind} ${one.size}, ${one.cid}`,
+          tabindex: one === focused ? 0 : -1,
         });
         if (one.more) box.setAttribute("aria-expanded", String(one.open));
         box.append(make("rect", { width: WIDTH, height: HEIGHT, rx: 7 }));
-        const title = make("text", { x: 12, y: 17, "aria-hidden": "true" });
+        const title = make("text", { x: 12, y: 17 });
         title.textContent = short(one.name || "(no name)", 21);
-        const sub = make("text", { x: 12, y: 32, class: "sub", "aria-hidden": "true" });
+        const sub = make("text", { x: 12, y: 32, class: "sub" });
         sub.textContent = `${one.cid.slice(0, 7)}…${one.cid.slice(-4)} ${one.size}`;
         box.append(title, sub);
         if (one.more) {
-          const sign = make("text", { x: WIDTH - 18, y: 26, class: "more", "aria-hidden": "true" });
-          sign.textContent = one.open ? "–" : "+";
+          const [x, y] = [WIDTH - 18, HEIGHT / 2];
+          const sign = make("path", { class: "more", d: `M${x - 4} ${y}h8${one.open ? "" : `M${x} ${y - 4}v8`}` });
           box.append(sign);
         }
         box.addEventListener("click", () => void toggle(one));
