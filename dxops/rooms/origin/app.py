@@ -110,6 +110,7 @@ class OriginApp:
         try:
             await self._route(exchange, hot, key)
         except Unavailable as error:
+            log.warning("cannot answer now", extra={"path": scope.path, "reason": error.message})
             exchange.page(answers.unavailable(error.message, error.retry_after_s))
         except DxopsError as error:
             log.error("a released file cannot be read", extra={"path": scope.path, "reason": error.message})
