@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 from dxops.rooms.origin.prepare import Preparation
 from tests.rooms.origin.full import delivered
@@ -37,7 +38,7 @@ async def test_files_of_every_size_come_back_and_one_hold_keeps_what_serves_them
                 break
         for path, body in files.items():
             if path != "index.html":
-                answer = await stage.get("/" + path.replace(" ", "%20"))
+                answer = await stage.get("/" + quote(path))
                 assert (answer.status_code, answer.content) == (200, body), path
         packed = await stage.get("/", accept_encoding="br")
         assert packed.headers["content-encoding"] == "br"
