@@ -115,17 +115,19 @@ class FileBatch:
 
 
 def _write_direct(descriptor: int, buffer: memoryview, parts: list[Buffer], size: int) -> None:
-    """Past the page cache, which would cost as much CPU again as hashing: whole pages, then cut to `size`."""
+    """Past the page cache, which would cost as much CPU again as hashing: whole pages; then the rest through it.
+
+    (Padding the last page and cutting it off would make the file system read that page back.)
+    """
     offset = 0
     for part in parts:
         buffer[offset : offset + len(part)] = part
         offset += len(part)
-    written = os.write(descriptor, buffer)
+    whole = size // mmap.PAGESIZE * mmap.PAGESIZE
+    written = os.write(descriptor, buffer[:whole])
     if written < size:
         fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~_DIRECT)
-        _write_all(descriptor, [buffer[:size]], size)
-    elif written > size:
-        os.ftruncate(descriptor, size)
+        _write_rest(descriptor, buffer[written:size])
 
 
 def _write_all(descriptor: int, parts: list[Buffer], size: int) -> None:
@@ -134,7 +136,10 @@ def _write_all(descriptor: int, parts: list[Buffer], size: int) -> None:
     if len(parts) <= _IOV_MAX and os.writev(descriptor, parts) == size:
         return
     os.lseek(descriptor, 0, os.SEEK_SET)
-    rest = memoryview(b"".join(parts))
+    _write_rest(descriptor, memoryview(b"".join(parts)))
+
+
+def _write_rest(descriptor: int, rest: memoryview) -> None:
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 

@@ -10,6 +10,7 @@ import itertools
 import mmap
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from pathlib import Path
 from dxops.base.errors import DxopsError, Unavailable
 from dxops.base.files import fsync_directory
 
+_LANES = 8
 _SMALL = 8  # up to so many files, an fsync each is cheaper than flushing the whole file system
 
 
@@ -35,13 +37,21 @@ class Scratch:
             self.path = parent / name
             self._lock = _try_lock(parent / f"{name}.lock", create=True)
         self.path.mkdir()
+        for lane in range(_LANES):
+            (self.path / str(lane)).mkdir()
         self._counter = itertools.count()
+        self._lanes = itertools.count()
+        self._local = threading.local()
         self.allows_direct = _allows_direct(self.path / "probe")
         _remove_dead(parent)
 
     def new_path(self) -> str:
-        """A fresh file name. Safe for several threads."""
-        return f"{self.path}/{next(self._counter)}"
+        """A fresh file name. Safe for several threads, each of which keeps to a directory of its own: threads that
+        create files in one directory spin on its lock for as long as the writing takes."""
+        lane = getattr(self._local, "lane", None)
+        if lane is None:
+            lane = self._local.lane = next(self._lanes) % _LANES
+        return f"{self.path}/{lane}/{next(self._counter)}"
 
     def close(self) -> None:
         """Remove the directory."""

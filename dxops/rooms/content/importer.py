@@ -37,7 +37,7 @@ Progress = Callable[[int, int, str], None]
 
 _JOB_BYTES = 1024 * 1024
 _JOB_STEPS = 64
-_THREADS = max(2, min(4, os.cpu_count() or 2))
+_THREADS = max(4, min(8, 2 * (os.cpu_count() or 2)))  # twice the cores: half of them wait for the disk
 _WINDOW = 8 * _THREADS
 
 
