@@ -27,7 +27,7 @@ def test_the_configuration_page_is_what_the_structs_say() -> None:
     assert page == reference(), "run scripts/config-reference"
 
 
-def later_links_between_pages_lead_somewhere() -> None:
+def test_links_between_pages_lead_somewhere() -> None:
     broken = []
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text()):

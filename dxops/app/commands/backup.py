@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from dxops.app.bars import Bars
 from dxops.app.context import ConfigOption, DataOption, JsonOption, choose, put_json, say, shows_errors
 
 
@@ -32,7 +31,7 @@ def backup(
     from dxops.app.house import House
 
     place = choose(data, config)
-    with _Bars() as bars:
+    with Bars() as bars:
         manifest = make(place, House(place, place.settings()).postgres_url, directory, datetime.now(UTC), bars.show)
     if as_json:
         put_json(manifest)
@@ -50,36 +49,9 @@ def restore(
     from dxops.app.backup import restore as bring_back
 
     place = choose(data, config)
-    with _Bars() as bars:
+    with Bars() as bars:
         manifest = bring_back(place, place.settings(), directory, bars.show)
     if as_json:
         put_json(manifest)
     else:
         say(f"restored what was backed up at {manifest.made_at.isoformat()}; start it with `dxops up`")
-
-
-class _Bars:
-    """One bar per part, on a terminal only."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description:10}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> _Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, what: str, done: int, total: int) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._tasks[what], completed=done, total=total)

@@ -65,7 +65,8 @@ def router(content: ContentService) -> Router:
         content.require_any(actor_of(request), Scope.PUBLISH, Scope.CONTENT)
         return MissingAnswer(await content.missing(data.cids))
 
-    @post("/car", status_code=200, summary="Import a CARv1 stream (the request body)")
+    # no bound on the body: it is stored as it comes, a block at a time, and the disk is watched
+    @post("/car", status_code=200, summary="Import a CARv1 stream (the request body)", request_max_body_size=None)
     async def import_car(request: AnyRequest, hold_minutes: HoldMinutes = None) -> CarAnswer:
         actor = actor_of(request)
         content.require_any(actor, Scope.PUBLISH, Scope.CONTENT)
@@ -143,6 +144,25 @@ def router(content: ContentService) -> Router:
             headers={"content-disposition": f'attachment; filename="{cid}.car"', "x-content-type-options": "nosniff"},
         )
 
+    @get("/{cid:str}/file", summary="A file's bytes, verified block by block", media_type="application/octet-stream")
+    async def read_file(
+        request: AnyRequest,
+        cid: str,
+        path: Annotated[str, Parameter(query="path", description="Path below the CID")] = "",
+    ) -> Stream:
+        actor_of(request).require(Scope.READ)
+        found = await content.dag.resolve("/".join(part for part in (cid, path) if part))
+        chunks = content.read(str(found.cid))
+        first = await anext(chunks, b"")  # what is missing or no file is an error, not a broken stream
+
+        async def rest() -> AsyncIterator[bytes]:
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+        headers = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
+        return Stream(rest(), media_type="application/octet-stream", headers=headers)
+
     handlers = [
         missing,
         import_car,
@@ -156,5 +176,6 @@ def router(content: ContentService) -> Router:
         verify,
         inspect,
         export_car,
+        read_file,
     ]
     return Router("/content", route_handlers=handlers, tags=["content"])
