@@ -1,7 +1,7 @@
 """One HTTP exchange on a raw listener (ASGI): a body read as it comes, an answer written as fast as it is taken.
 
 ASGI and not RSGI on purpose: Granian's RSGI streams queue without bound when the client reads slowly and cannot tell
-a cut upload from a finished one (docs/decisions/003-raw-listeners-are-asgi.md).
+a cut upload from a finished one (docs/decisions/006-raw-listeners-are-asgi.md).
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class PublisherRpc:
                 async with self._database.begin() as tx:
                     await self._content.abandon(tx, cid)
             except DxopsError as error:
-                log.info("refused upload not given up", extra={"module": module.name[:100], "reason": error.message})
+                log.info("refused upload not given up", extra={"bundle_of": module.name[:100], "reason": error.message})
 
     async def _tunnel(self, actor: Actor, session: Session, module: PublishedModule) -> str | None:
         try:
