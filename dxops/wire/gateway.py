@@ -237,15 +237,6 @@ def _entity_bytes(text: str) -> tuple[int, int | None]:
     return start, end
 
 
-def absolute_span(span: tuple[int, int | None], size: int) -> tuple[int, int] | None:
-    """`entity-bytes` of a file of `size` bytes as [start, end), clipped; None when nothing of it lies inside."""
-    first, last = span
-    start = max(0, size + first) if first < 0 else first
-    end = size if last is None else (size + last + 1 if last < 0 else last + 1)
-    end = min(end, size)
-    return (start, end) if start < end else None
-
-
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     """A single `Range` as [start, end), or None to send everything (no header, several ranges, another unit).
 

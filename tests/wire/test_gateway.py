@@ -11,7 +11,6 @@ from dxops.wire.gateway import (
     Format,
     NotAcceptable,
     Unsatisfiable,
-    absolute_span,
     byte_range,
     car_wish,
     disposition,
@@ -105,15 +104,6 @@ def test_car_parameters() -> None:
     for query in ({"car-version": "2"}, {"car-order": "bfs"}):
         with pytest.raises(NotAcceptable):
             car_wish(query, {})
-
-
-def test_spans() -> None:
-    assert absolute_span((0, 4), 10) == (0, 5)
-    assert absolute_span((-4, None), 10) == (6, 10)
-    assert absolute_span((2, -3), 10) == (2, 8)
-    assert absolute_span((5, 99), 10) == (5, 10)
-    assert absolute_span((10, None), 10) is None
-    assert absolute_span((0, None), 0) is None
 
 
 def test_ranges() -> None:

@@ -9,6 +9,7 @@ from dxops.base.errors import DxopsError
 from dxops.engines.blocks.port import BlockStore
 from dxops.rooms.content import walk
 from dxops.rooms.content.model import Entry, Inspection, Link
+from dxops.rooms.content.reader import DirectoryEntry, Reader, name_of, shown
 from dxops.rooms.content.show import dag_json
 from dxops.wire import cid as cids
 from dxops.wire import dagpb
@@ -35,7 +36,7 @@ def inspect(blocks: BlockStore, cid: Cid) -> Inspection:
     entries: tuple[Entry, ...] = ()
     more = False
     if stat.kind == "directory":
-        found = list(islice(walk.entries(blocks, cid), MAX_SHOWN + 1))
+        found = Reader(blocks).entries(cid)
         more = len(found) > MAX_SHOWN
         entries = tuple(_entry(blocks, child) for child in found[:MAX_SHOWN])
     return Inspection(
@@ -59,16 +60,18 @@ def inspect(blocks: BlockStore, cid: Cid) -> Inspection:
 def _links(cid: Cid, block: bytes) -> list[Link]:
     if cid.codec == cids.DAG_PB:
         nodes = dagpb.decode(block).links
-        return [Link(name=_shown(link.name), cid=str(link.cid), tsize_bytes=link.tsize) for link in nodes]
+        return [
+            Link(name=shown(name_of(link.name or b"")), cid=str(link.cid), tsize_bytes=link.tsize) for link in nodes
+        ]
     try:
         return [Link(name="", cid=str(link)) for link in links_of(cid, block)]
     except DxopsError:  # a codec whose links we do not know
         return []
 
 
-def _entry(blocks: BlockStore, child: walk.Child) -> Entry:
+def _entry(blocks: BlockStore, child: DirectoryEntry) -> Entry:
     """Kind and size come from the child's own block where it is here; a page of a directory reads at most 1000."""
-    name = child.name.encode("utf-8", "replace").decode()
+    name = shown(child.name)
     try:
         stat = walk.stat(blocks, child.cid)
     except DxopsError:
@@ -79,13 +82,9 @@ def _entry(blocks: BlockStore, child: walk.Child) -> Entry:
 
 def _preview(blocks: BlockStore, cid: Cid, size: int) -> str | None:
     try:
-        head = b"".join(walk.file_bytes(blocks, cid, 0, min(size, PREVIEW_BYTES)))
+        head = b"".join(Reader(blocks).read(cid, 0, min(size, PREVIEW_BYTES)))
     except DxopsError:
         return None
     if not media_type("", head[:512]).startswith(("text/", "image/svg", "application/json")):
         return None
     return head.decode("utf-8", "replace")
-
-
-def _shown(name: bytes | None) -> str:
-    return (name or b"").decode("utf-8", "replace")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from dxops.base.errors import DxopsError, Refused
-from dxops.rooms.content.dag import Child, Dag
+from dxops.rooms.content.dag import Dag, DirectoryEntry
 from dxops.rooms.content.kubo_call import Call
 from dxops.rooms.content.tar import tar
 from dxops.wire.cid import Cid
@@ -74,14 +74,14 @@ async def _links(dag: Dag, cid: Cid, look: bool) -> AsyncIterator[Mapping[str, o
     """A directory's entries; anything else is listed as itself, without a name, as Kubo does."""
     stat = await dag.stat(cid)
     if stat.kind != "directory":
-        yield await _link(dag, Child(name="", cid=cid, tsize=None), look)
+        yield await _link(dag, DirectoryEntry("", cid, 0), look)
         return
     async for child in dag.entries(cid):
         yield await _link(dag, child, look)
 
 
-async def _link(dag: Dag, child: Child, look: bool) -> Mapping[str, object]:
-    kind, size, target = 0, child.tsize or 0, ""
+async def _link(dag: Dag, child: DirectoryEntry, look: bool) -> Mapping[str, object]:
+    kind, size, target = 0, child.tsize, ""
     if look:
         stat = await dag.stat(child.cid)
         kind = _TYPES.get(stat.kind, 0)

@@ -20,7 +20,7 @@ from dxops.base.ports import Completeness, Imported, TreeEntry
 from dxops.base.web import Page, decode_cursor, encode_cursor, page_limit
 from dxops.engines.blocks.port import BlockStore
 from dxops.engines.postgres.database import COLLECTION_LOCK, Database
-from dxops.rooms.content import repo, upkeep
+from dxops.rooms.content import dags, repo, upkeep
 from dxops.rooms.content.config import ContentConfig
 from dxops.rooms.content.dag import Dag
 from dxops.rooms.content.holds import Holds
@@ -337,14 +337,14 @@ class ContentService:
 
     async def verify(self) -> Verified:
         """Read every block and compare it with its name, then walk every held DAG."""
-        checked = await asyncio.to_thread(upkeep.check_blocks, self.blocks)
+        checked = await asyncio.to_thread(dags.verify, self.blocks)
         roots = await self.holds.needed()
         incomplete = await asyncio.to_thread(upkeep.check_roots, self.blocks, roots)
         return Verified(
             blocks=checked.blocks,
-            bytes=checked.bytes,
+            bytes=checked.size_bytes,
             roots=len(roots),
-            corrupt=tuple(checked.corrupt),
+            corrupt=checked.damaged,
             incomplete=incomplete,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from dxops.base.errors import DxopsError, Missing
+from dxops.base.errors import DxopsError
 from dxops.engines.blocks.port import BlockStore, CorruptBlock, MissingBlock, StoredBlock
 from dxops.rooms.content.model import HoldKind
 from dxops.wire.cid import Cid
@@ -107,30 +107,6 @@ def _batches(items: Iterable[StoredBlock]) -> Iterator[list[StoredBlock]]:
             batch = []
     if batch:
         yield batch
-
-
-class Checked(msgspec.Struct):
-    """What `check_blocks` found."""
-
-    blocks: int = 0
-    bytes: int = 0
-    corrupt: list[str] = []
-
-
-def check_blocks(blocks: BlockStore, told: Callable[[int], None] | None = None) -> Checked:
-    """Read every block and compare it with its name. Damaged ones are put aside by the store."""
-    done = Checked()
-    for stored in blocks.all():
-        try:
-            done.bytes += len(blocks.get(stored.cid))
-        except CorruptBlock:
-            done.corrupt.append(str(stored.cid))
-        except Missing:  # collected meanwhile
-            continue
-        done.blocks += 1
-        if told and done.blocks % 1000 == 0:
-            told(done.blocks)
-    return done
 
 
 def check_roots(blocks: BlockStore, roots: Iterable[Root]) -> dict[str, str]:
