@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 class House:
     """All rooms of one process. Opens nothing by itself; `close` ends what was opened."""
 
-    def __init__(self, data: DataDirectory, settings: Settings) -> None:
+    def __init__(self, data: DataDirectory, settings: Settings, *, kept_connections: int = 1) -> None:
         self.data = data
         self.settings = settings
+        self._kept_connections = kept_connections
         self.clock: Clock = SystemClock()
         self.events = Events()
 
@@ -57,7 +58,8 @@ class House:
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.postgres_url, pool_size=self.settings.postgres.pool_size)
+        size = self.settings.postgres.pool_size
+        return Database(self.postgres_url, pool_size=size, kept_open=self._kept_connections)
 
     @cached_property
     def accounts(self) -> Accounts:

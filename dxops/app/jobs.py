@@ -35,6 +35,7 @@ def make_jobs(url: str, jobs: Sequence[Job]) -> App:
         conninfo=url,
         min_size=1,
         max_size=_CONNECTIONS,
+        max_idle=30.0,
         kwargs={"options": "-c search_path=jobs -c timezone=UTC", "application_name": "dxops jobs"},
     )
     app = App(connector=connector)

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 ROLES = ("web", "edge", "worker")
 DRAIN_S = 10.0
+_KEPT_CONNECTIONS = {"web": 3}  # the others seldom ask PostgreSQL anything
 
 
 def main(arguments: list[str]) -> None:
@@ -55,7 +56,7 @@ async def _run(role: str, data: DataDirectory) -> None:
     _watch_lifeline(loop, stop)
     notifier = Notifier()
     beat = asyncio.create_task(notifier.heartbeat(role), name="heartbeat")
-    house = House(data, data.settings())
+    house = House(data, data.settings(), kept_connections=_KEPT_CONNECTIONS.get(role, 1))
     try:
         module = importlib.import_module(f"dxops.app.roles.{role}")
         await module.run(house, lambda: notifier.tell(ROLE=role, PID=str(os.getpid()), READY="1"), stop)

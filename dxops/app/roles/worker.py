@@ -12,6 +12,7 @@ from procrastinate.exceptions import ConnectorException
 from dxops.app.house import House
 from dxops.app.jobs import Job, make_jobs
 from dxops.app.roles import DRAIN_S
+from dxops.base.errors import Conflict
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,19 @@ def jobs_of(house: House) -> list[Job]:
         Job(name="check_links", cron="* * * * * */30", run=house.delivery.check_links),
         Job(name="sweep_runs", cron="*/5 * * * *", run=house.delivery.sweep_runs),
         Job(name="retire_releases", cron="10 * * * *", run=house.delivery.retire),
-        Job(name="collect_content", cron="20 * * * *", run=house.content.collect),
+        Job(name="collect_content", cron="20 * * * *", run=lambda: _collect(house)),
         Job(name="replicate_content", cron="* * * * * */10", run=house.content.replicate_pending),
         Job(name="forget_sessions", cron="40 3 * * *", run=house.accounts.housekeep),
     ]
+
+
+async def _collect(house: House) -> object:
+    """A collection, unless a backup holds it off: then the next one does it."""
+    try:
+        return await house.content.collect()
+    except Conflict as error:
+        log.info("no collection now", extra={"reason": error.message})
+        return None
 
 
 async def run(house: House, ready: Callable[[], None], stop: asyncio.Event) -> None:

@@ -24,21 +24,23 @@ log = logging.getLogger(__name__)
 COLLECTION_LOCK = 7_246_002
 """Advisory lock held by whoever collects garbage, and by a backup so that nobody does."""
 
-_KEPT_OPEN = 2  # idle connections a process keeps; each costs the server about 10 MB
 _FIRST_RETRY_S = 0.2
 _LAST_RETRY_S = 5.0
 _HINT = "check postgres.url and that the server runs; dxops keeps trying"
 
 
 class Database:
-    """A pool on one database, of at most `pool_size` connections. Opens nothing before the first use."""
+    """A pool on one database, of at most `pool_size` connections. Opens nothing before the first use.
 
-    def __init__(self, url: str, *, pool_size: int = 8, statement_timeout_s: float = 30.0) -> None:
+    `kept_open` connections stay open when idle; each costs the server about 10 MB.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, kept_open: int = 2, statement_timeout_s: float = 30.0) -> None:
         self.url = url
         self._engine = create_async_engine(
             sqlalchemy_url(url),
-            pool_size=min(pool_size, _KEPT_OPEN),
-            max_overflow=max(0, pool_size - _KEPT_OPEN),
+            pool_size=min(pool_size, kept_open),
+            max_overflow=max(0, pool_size - kept_open),
             pool_timeout=10,
             pool_pre_ping=True,
             connect_args={

@@ -67,6 +67,8 @@ class EmbeddedPostgres:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "jit": "off",
+            "io_method": "sync",  # no pool of I/O processes beside a small server
+            "max_logical_replication_workers": "0",
             "log_destination": "stderr",
             "log_line_prefix": "%m [%p] ",
         }
