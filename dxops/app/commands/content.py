@@ -11,11 +11,10 @@ from urllib.parse import quote
 import typer
 
 from dxops.app.bars import Bars
-from dxops.app.client import ApiClient, open_client
+from dxops.app.client import open_client
 from dxops.app.context import ConfigOption, DataOption, JsonOption, choose, put, put_json, say, shows_errors, table
 from dxops.base.errors import Missing, Refused
 
-_ASKED_AT_ONCE = 10_000  # CIDs a call: below the API's bound for a body
 _HELD_MINUTES = 60
 _CHUNK = 1 << 18
 
@@ -48,6 +47,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Add content; print its CID. Only blocks that the server lacks are sent."""
+    from dxops.app.publishing.upload import send
     from dxops.rooms.content.upload import prepare_upload
     from dxops.wire import unixfs
 
@@ -63,12 +63,7 @@ def add(
         sent = 0
         if not only_hash:
             with open_client(choose(data, config)) as client:
-                cids = [str(cid) for cid in upload.cids]
-                missing = set(_missing(client, cids))
-                absent = [cid for cid in upload.cids if str(cid) in missing]
-                sent = upload.car_bytes(absent)
-                body = bars.counted("send", upload.car(absent), sent)
-                client.request("POST", "/content/car", params={"hold_minutes": _HELD_MINUTES}, content=body)
+                sent = send(client, upload, lambda done, total: bars.show("send", done, total)).sent_bytes
                 if pin:
                     client.post("/content/pins", {"cid": str(upload.root), "name": path.name})
     root = str(upload.root)
@@ -178,11 +173,6 @@ def pins(data: DataOption = None, config: ConfigOption = None, as_json: JsonOpti
         return
     rows = [[hold["root"], hold["owner"], hold["kind"], hold.get("until") or "", hold["name"]] for hold in found]
     table(rows, ["cid", "owner", "kind", "until", "name"])
-
-
-def _missing(client: ApiClient, cids: list[str]) -> Iterator[str]:
-    for start in range(0, len(cids), _ASKED_AT_ONCE):
-        yield from client.post("/content/missing", {"cids": cids[start : start + _ASKED_AT_ONCE]})["missing"]
 
 
 def _copy(pieces: Iterator[bytes], output: BinaryIO) -> None:
