@@ -146,6 +146,8 @@ def test_pins(told: Told) -> None:
     assert "not pinned" in answer["pinRemovedTwice"]
     assert answer["pinAdded"] == told.root
     assert answer["pinOf"] == [pin]
+    cid, *found = answer["pinNamed"]
+    assert found == [[cid, "direct"]]
     assert answer["pinAddedAll"] == [answer["one"][1]]
 
 
@@ -156,6 +158,7 @@ def test_blocks(told: Told) -> None:
         name: [str(cid), str(cid), len(DIRECTORY), DIRECTORY.hex()] for name, cid in expected.items()
     }
     assert "not held here" in told.answer["blockAbsent"]
+    assert told.answer["blockTooLarge"] == "at most 1048576 bytes are taken here"
 
 
 def test_dags(told: Told) -> None:
@@ -193,6 +196,7 @@ def test_stats(told: Told) -> None:
     file = told.answer["filesStatOfFile"]
     assert (file["size"], file["blocks"], file["type"]) == (3_000_001, 12, "file")
     assert len(told.answer["refs"]) == len(set(told.answer["refs"])) == len(blocks) - 1
+    assert told.answer["repoSizes"] == ["numObjects", "repoPath", "repoSize", "storageMax", "version"]
     repo = told.answer["repo"]
     assert repo["numObjects"] >= len(blocks)
     assert size <= repo["repoSize"] < repo["storageMax"]

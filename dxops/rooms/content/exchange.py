@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 Scope = MutableMapping[str, Any]  # Any: ASGI messages are open dictionaries
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[str, str]]
+_DRAIN_BYTES: Final = 16 * 1024 * 1024
+_DRAIN_S: Final = 5.0
 
 
 class Cut(Exception):
@@ -70,6 +72,19 @@ class Exchange:
             if len(parts) > limit_bytes:
                 return None
         return bytes(parts)
+
+    async def drain(self) -> None:
+        """Read on for a moment before a refusal: a client that is still sending would see a reset instead of the
+        reason."""
+        left = _DRAIN_BYTES
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                async for chunk in self.body():
+                    left -= len(chunk)
+                    if left < 0:
+                        return
+        except (TimeoutError, Cut):
+            return
 
     async def reply(self, status: int, headers: Headers, body: bytes = b"") -> None:
         """A whole answer. A `HEAD` gets the length and no bytes, unless `headers` state a length themselves."""

@@ -95,6 +95,11 @@ class Holds:
         async with self._database.begin() as tx:
             return await repo.needed(tx, self._clock.now())
 
+    async def names(self) -> dict[str, str]:
+        """By root, where a hold has a name."""
+        async with self._database.begin() as tx:
+            return await repo.names(tx, self._clock.now())
+
 
 def spellings(root: str) -> list[str]:
     """The texts under which the same DAG may have been held: as v1, and as v0 where that exists."""

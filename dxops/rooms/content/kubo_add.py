@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from dxops.base.errors import DxopsError, Refused
+from dxops.base.errors import Refused
 from dxops.base.ports import Imported
 from dxops.rooms.content.exchange import Cut, Exchange
 from dxops.rooms.content.kubo_call import Call
@@ -16,8 +16,6 @@ from dxops.wire.multipart import boundary_of
 
 _STEP_BYTES: Final = 4 * 1024 * 1024  # at most this much of the body a trip to a thread
 _AHEAD_BYTES: Final = 8 * 1024 * 1024  # read ahead of the hashing, at most
-_DRAIN_BYTES: Final = 16 * 1024 * 1024
-_DRAIN_S: Final = 5.0
 
 
 async def add(call: Call) -> None:
@@ -36,10 +34,6 @@ async def add(call: Call) -> None:
     try:
         await _feed(call.exchange, upload, put)
         last = await asyncio.to_thread(upload.finish)
-    except DxopsError:
-        upload.close()
-        await _drain(call.exchange)
-        raise
     except BaseException:
         upload.close()
         raise
@@ -108,16 +102,3 @@ class _Ahead:
             del self._buffer[:limit]
             self._changed.notify_all()
         return taken
-
-
-async def _drain(exchange: Exchange) -> None:
-    """Read on for a moment after a refusal: a client that is still sending would see a reset instead of the reason."""
-    left = _DRAIN_BYTES
-    try:
-        async with asyncio.timeout(_DRAIN_S):
-            async for chunk in exchange.body():
-                left -= len(chunk)
-                if left < 0:
-                    return
-    except (TimeoutError, Cut):
-        return

@@ -46,7 +46,7 @@ async def repo_stat(call: Call) -> None:
     stats = await call.content.stats()
     size = {"RepoSize": stats.bytes, "StorageMax": stats.bytes + stats.free_bytes}
     if call.query.boolean("size-only"):
-        await call.json(size)
+        await call.json({**size, "NumObjects": 0, "RepoPath": "", "Version": ""})  # Kubo leaves none of them out
         return
     await call.json({**size, "NumObjects": stats.blocks, "RepoPath": "dxops", "Version": "fs-repo@14"})
 

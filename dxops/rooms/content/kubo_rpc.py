@@ -141,6 +141,7 @@ def _json() -> list[tuple[str, str]]:
 async def _fail(exchange: Exchange, error: DxopsError) -> None:
     """Before the answer began: its status. After: one error line, which every client takes for the end."""
     status, body = error_body(error)
+    await exchange.drain()
     if exchange.started:
         if not exchange.in_lines:
             raise error  # bytes with a stated length: the server closes the connection, the client sees a short body

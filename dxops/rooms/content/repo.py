@@ -136,6 +136,16 @@ async def needed(tx: AsyncConnection, now: datetime) -> list[tuple[str, HoldKind
     return [(root, HoldKind(kind)) for root, kind in found]
 
 
+async def names(tx: AsyncConnection, now: datetime) -> dict[str, str]:
+    """The names of held roots that have one; of several the oldest hold's."""
+    found = await tx.execute(
+        select(holds.c.root, holds.c.name)
+        .where(_valid(now), holds.c.name != "")
+        .order_by(holds.c.created_at.desc(), holds.c.owner.desc())
+    )
+    return {root: name for root, name in found}
+
+
 async def holds_of(tx: AsyncConnection, roots: Sequence[str], now: datetime) -> list[Hold]:
     """Valid holds on any of `roots`, by age."""
     found = await tx.execute(

@@ -255,10 +255,10 @@ class ContentService:
 
     async def pins(self, kind: str = "all") -> AsyncIterator[tuple[str, str, str]]:
         """(cid, `recursive`, `direct` or `indirect`, name); `kind` is one of these or `all`."""
-        roots = await self.holds.needed()
+        roots, names = await self.holds.needed(), await self.holds.names()
         for root, found in roots:
             if kind in ("all", found.value):
-                yield root, found.value, ""
+                yield root, found.value, names.get(root, "")
         if kind in ("all", "indirect"):
             below = await asyncio.to_thread(upkeep.below, self.blocks, roots)
             for cid in below:

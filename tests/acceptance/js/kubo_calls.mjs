@@ -68,6 +68,9 @@ answer.pinOfUnpinned = await refusal(() => pins({ paths: [root] }))
 answer.pinRemovedTwice = await refusal(() => client.pin.rm(root))
 answer.pinAdded = `${await client.pin.add(root)}`
 answer.pinOf = await pins({ paths: [root] })
+const named = await client.add(`named ${root}`, { pin: false })
+await client.pin.add(named.cid, { recursive: false, name: `of ${root}` })
+answer.pinNamed = [`${named.cid}`, ...await pins({ type: 'direct', name: `of ${root}` })]
 answer.pinAddedAll = (await all(client.pin.addAll([one.cid]))).map(String)
 
 const block = Buffer.from([0x0a, 0x02, 0x08, 0x01]) // an empty UnixFS directory
@@ -83,6 +86,9 @@ answer.blocks = {
   v0: await put({ format: 'v0', pin: true })
 }
 answer.blockAbsent = await refusal(() => client.block.get(CID.parse('bafkreiabsentaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')))
+
+// much larger than what is taken: the reason must arrive although the client is still sending
+answer.blockTooLarge = await refusal(() => client.block.put(Buffer.alloc(6_000_000)))
 
 const node = { name: 'of JavaScript', root, list: [1, 2.5, null, true], data: new Uint8Array([1, 2, 3]) }
 const cbor = await client.dag.put(node, { pin: true })
@@ -106,6 +112,7 @@ answer.filesStat = stat(await client.files.stat(`/ipfs/${root}`))
 answer.filesStatOfFile = stat(await client.files.stat(`/ipfs/${root}/large`))
 answer.filesStatLocal = stat(await client.files.stat(`/ipfs/${root}`, { withLocal: true }))
 
+answer.repoSizes = Object.keys(await client.repo.stat({ sizeOnly: true })).sort()
 const repo = await client.repo.stat()
 answer.repo = { numObjects: Number(repo.numObjects), repoSize: Number(repo.repoSize), storageMax: Number(repo.storageMax), version: repo.version }
 const id = await client.id()
