@@ -38,6 +38,8 @@ class Exchange:
         self.client_ip: str | None = client[0] if client else None
         self.started = False
         self.in_lines = False  # the answer is JSON lines, so a late failure may add one
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"]
+        self._host = ",".join(hosts).lower()
         self._headers: dict[str, str] = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
@@ -52,7 +54,8 @@ class Exchange:
 
     @property
     def host(self) -> str:
-        return str(self._headers.get("host", "")).lower()
+        """As sent. Two of them are joined, which makes no host: which one counts would be a guess."""
+        return self._host
 
     async def body(self) -> AsyncIterator[bytes]:
         """The body's chunks. Raises `Cut` when the client leaves before its end."""

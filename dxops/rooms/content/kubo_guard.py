@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from dxops.base.actors import Actor, Scope
 from dxops.base.errors import Forbidden, Unauthenticated
 from dxops.base.ports import Authenticator
 from dxops.rooms.content.exchange import Exchange
+from dxops.wire.http_negotiation import parse_host
 
 LOCAL = Actor(kind="system", id="kubo-rpc", name="kubo rpc", scopes=frozenset(Scope) - {Scope.ADMIN})
 
@@ -43,17 +43,17 @@ class Guard:
         return await self._authenticator.token(_secret(exchange.header("authorization")), ip=exchange.client_ip)
 
     def _check_host(self, host: str) -> None:
-        name = _without_port(host)
-        if name == "localhost" or name in self._hosts or self._more_hosts(name):
-            return
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            raise Forbidden(
-                f"the host '{name[:100]}' is not known to this node",
-                code="unknown_host",
-                hint="call it by address, or name the host in content.rpc_hosts",
-            ) from None
+        """An address or a name of ours. What is no host at all (`[::1`, two headers joined) is nobody's."""
+        asked = parse_host(host)
+        if asked is not None:
+            name = asked.name.strip("[]")
+            if asked.is_address or name == "localhost" or name in self._hosts or self._more_hosts(name):
+                return
+        raise Forbidden(
+            f"the host '{host[:100]}' is not known to this node",
+            code="unknown_host",
+            hint="call it by address, or name the host in content.rpc_hosts",
+        )
 
 
 def _check_page(exchange: Exchange) -> None:
@@ -80,9 +80,3 @@ def _secret(authorization: str | None) -> str:
     raise Unauthenticated(
         "this node wants a token", hint="send 'Authorization: Bearer <token>', or the token as the password of Basic"
     )
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if host.count(":") == 1 else host
