@@ -17,15 +17,13 @@ from dxops.base.ids import new_secret
 from dxops.engines.postgres.migrate import current, head, migrate
 from dxops.rooms.accounts.service import new_first_password
 
-_DATABASE_PATIENCE_S = 60.0
-
 
 async def run_setup(data: DataDirectory, settings: Settings) -> None:
-    """Bring everything to where the roles can start. Raises `Unavailable` when PostgreSQL stays away for a minute."""
+    """Bring everything to where the roles can start. While PostgreSQL is away it says so and waits."""
     data.prepare()
     house = House(data, settings)
     try:
-        await house.database.wait(_DATABASE_PATIENCE_S)
+        await house.database.wait()
         if await current(house.database) != head():
             await asyncio.to_thread(migrate, house.postgres_url)
         await _first_owner(house)

@@ -26,6 +26,8 @@ COLLECTION_LOCK = 7_246_002
 
 _FIRST_RETRY_S = 0.2
 _LAST_RETRY_S = 5.0
+_FIRST_WAIT_S = 0.02
+_TELL_EVERY_S = 10.0
 _HINT = "check postgres.url and that the server runs; dxops keeps trying"
 
 
@@ -63,16 +65,21 @@ class Database:
         async with self.begin() as tx:
             await tx.execute(text("SELECT 1"))
 
-    async def wait(self, timeout_s: float) -> None:
-        """Try until the server answers. Raises the last `Unavailable` after `timeout_s`."""
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        delay = 0.02
+    async def wait(self, timeout_s: float | None = None) -> None:
+        """Try until the server answers, telling the log why not: at once, then every ten seconds. Raises the last
+        `Unavailable` after `timeout_s`, if given."""
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout_s is None else loop.time() + timeout_s
+        delay, tell_at = _FIRST_WAIT_S, loop.time()
         while True:
             try:
                 await self.ping()
-            except Unavailable:
-                if asyncio.get_running_loop().time() + delay > deadline:
+            except Unavailable as error:
+                if deadline is not None and loop.time() + delay > deadline:
                     raise
+                if loop.time() >= tell_at:
+                    log.warning(error.message, extra={"hint": error.hint})
+                    tell_at = loop.time() + _TELL_EVERY_S
                 await asyncio.sleep(delay)
                 delay = min(delay * 1.5, 1.0)
             else:
