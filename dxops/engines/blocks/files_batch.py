@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import mmap
 import os
@@ -93,7 +94,7 @@ class FileBatch:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | direct, 0o644)
         try:
             if direct:
-                _write_direct(descriptor, self._aligned(size), parts, size)
+                _write_direct(descriptor, self._aligned(parts, size), size)
             else:
                 _write_all(descriptor, parts, size)
             now = self._store.now_ns()
@@ -105,29 +106,36 @@ class FileBatch:
             os.close(descriptor)
         return temporary
 
-    def _aligned(self, size: int) -> memoryview:
-        """This thread's page-aligned buffer, of whole pages, for `size` bytes."""
-        pages = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    def _aligned(self, parts: list[Buffer], size: int) -> memoryview:
+        """The block in page-aligned memory: where it is, or else copied to this thread's buffer."""
+        if len(parts) == 1 and _is_aligned(parts[0]):
+            return memoryview(parts[0])
         buffer: memoryview | None = getattr(self._local, "buffer", None)
-        if buffer is None or len(buffer) < pages:
-            buffer = self._local.buffer = memoryview(mmap.mmap(-1, max(pages, 1 << 20)))
-        return buffer[:pages]
+        if buffer is None or len(buffer) < size:
+            buffer = self._local.buffer = memoryview(mmap.mmap(-1, max(size, 1 << 20)))
+        offset = 0
+        for part in parts:
+            buffer[offset : offset + len(part)] = part
+            offset += len(part)
+        return buffer[:size]
 
 
-def _write_direct(descriptor: int, buffer: memoryview, parts: list[Buffer], size: int) -> None:
+def _is_aligned(part: Buffer) -> bool:
+    if not isinstance(part, memoryview) or part.readonly or not part.c_contiguous:
+        return False
+    return ctypes.addressof(ctypes.c_char.from_buffer(part)) % mmap.PAGESIZE == 0
+
+
+def _write_direct(descriptor: int, block: memoryview, size: int) -> None:
     """Past the page cache, which would cost as much CPU again as hashing: whole pages; then the rest through it.
 
     (Padding the last page and cutting it off would make the file system read that page back.)
     """
-    offset = 0
-    for part in parts:
-        buffer[offset : offset + len(part)] = part
-        offset += len(part)
     whole = size // mmap.PAGESIZE * mmap.PAGESIZE
-    written = os.write(descriptor, buffer[:whole])
+    written = os.write(descriptor, block[:whole])
     if written < size:
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~_DIRECT)
-        _write_rest(descriptor, buffer[written:size])
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, 0)  # takes away O_DIRECT; it was the only flag that can be changed
+        _write_rest(descriptor, block[written:size])
 
 
 def _write_all(descriptor: int, parts: list[Buffer], size: int) -> None:

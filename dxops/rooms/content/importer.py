@@ -8,6 +8,7 @@ path.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import threading
 from collections import deque
@@ -39,6 +40,7 @@ _JOB_BYTES = 1024 * 1024
 _JOB_STEPS = 64
 _THREADS = max(4, min(8, 2 * (os.cpu_count() or 2)))  # twice the cores: half of them wait for the disk
 _WINDOW = 8 * _THREADS
+_ENVELOPE_BYTES = 64  # more than what `leaf_envelope` puts around a chunk
 
 
 class Sink(Protocol):
@@ -191,31 +193,25 @@ class _LeafReader:
         return links
 
     def _leaf(self, step: _Leaf, descriptor: int) -> Link:
-        chunk = self._buffer()[: step.length]
-        if os.preadv(descriptor, [chunk], step.offset) != step.length:
+        profile = self._profile
+        head, tail = (b"", b"") if profile.raw_leaves else leaf_envelope(step.length)
+        start, end = len(head), len(head) + step.length
+        block = self._buffer()[: end + len(tail)]
+        if os.preadv(descriptor, [block[start:end]], step.offset) != step.length:
             raise changed(step.file.path)
         if step.is_last and os.fstat(descriptor).st_size != step.file.size:
             raise changed(step.file.path)
-        profile = self._profile
-        if profile.raw_leaves:
-            cid = Cid.for_sha256(hashlib.sha256(chunk).digest(), RAW)
-            parts: tuple[Buffer, ...] = (chunk,)
-            size = step.length
-        else:
-            head, tail = leaf_envelope(step.length)
-            digest = hashlib.sha256(head)
-            digest.update(chunk)
-            digest.update(tail)
-            cid = Cid.for_sha256(digest.digest(), DAG_PB, profile.cid_version)
-            parts = (head, chunk, tail)
-            size = len(head) + step.length + len(tail)
-        self._sink.leaf(cid, step.file, step.offset, step.length, parts)
-        return Link(cid, size, step.length)
+        block[:start], block[end:] = head, tail
+        codec, version = (RAW, 1) if profile.raw_leaves else (DAG_PB, profile.cid_version)
+        cid = Cid.for_sha256(hashlib.sha256(block).digest(), codec, version)
+        self._sink.leaf(cid, step.file, step.offset, step.length, (block,))
+        return Link(cid, len(block), step.length)
 
     def _buffer(self) -> memoryview:
+        """This thread's buffer for a whole block, page-aligned so that a store may write it past the page cache."""
         buffer: memoryview | None = getattr(self._local, "buffer", None)
         if buffer is None:
-            buffer = self._local.buffer = memoryview(bytearray(self._profile.chunk_bytes))
+            buffer = self._local.buffer = memoryview(mmap.mmap(-1, self._profile.chunk_bytes + _ENVELOPE_BYTES))
         return buffer
 
 
