@@ -99,9 +99,9 @@ class Dag:
         except (MissingBlock, CorruptBlock):
             yield CAR_CUT
 
-    async def measure(self, root: Cid, *, touch: bool = False) -> Completeness:
-        """Whether the whole DAG is here, each block counted once; with `touch` every block is freshened."""
-        return await asyncio.to_thread(completeness, self._blocks, root, freshen=touch)
+    async def measure(self, *roots: Cid, touch: bool = False) -> Completeness:
+        """Whether the whole DAGs are here, each block counted once; with `touch` every block is freshened."""
+        return await asyncio.to_thread(completeness, self._blocks, *roots, freshen=touch)
 
 
 def _is_unicode(text: str) -> bool:

@@ -85,6 +85,9 @@ class ContentService:
     async def check(self, root: str) -> Completeness:
         return await self.dag.measure(Cid.parse(root), touch=True)
 
+    async def holes(self, roots: Sequence[str]) -> list[str]:
+        return list((await self.dag.measure(*map(Cid.parse, roots))).missing)
+
     def tree(self, root: str) -> AsyncIterator[TreeEntry]:
         return self.dag.tree(Cid.parse(root))
 
