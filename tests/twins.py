@@ -66,6 +66,9 @@ class MemoryContent:
             gone.insert(0, root)
         return Completeness(blocks=len(self.trees.get(root, [])), dag_bytes=0, missing=tuple(gone[:20]))
 
+    async def holes(self, roots: Sequence[str]) -> list[str]:
+        return [block for root in roots for block in (await self.check(root)).missing]
+
     async def hold(self, tx: Any, root: str, owner: str, *, until: datetime | None = None) -> None:
         self.holds.setdefault(root, set()).add(owner)
 

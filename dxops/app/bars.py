@@ -18,6 +18,7 @@ class Bars:
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
             console=console,
             disable=not console.is_terminal,
         )
@@ -30,11 +31,11 @@ class Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, what: str, done: int, total: int) -> None:
-        """Where a part is; any unit."""
+    def show(self, what: str, done: int, total: int | None, note: str = "") -> None:
+        """Where a part is; any unit, `total` None while it is unknown. `note` stands behind the bar."""
         if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._tasks[what], completed=done, total=total)
+            self._tasks[what] = self._progress.add_task(what, total=total, note=note)
+        self._progress.update(self._tasks[what], completed=done, total=total, note=note)
 
     def counted(self, what: str, pieces: Iterable[bytes], total: int) -> Iterator[bytes]:
         """The same pieces, shown as they pass."""

@@ -97,6 +97,11 @@ class Content(Protocol):
         """Walk the DAG below `root`. Also freshens every block seen, so that a collection that runs now spares them."""
         ...
 
+    async def holes(self, roots: Sequence[str]) -> list[str]:
+        """The first absent or damaged blocks of the DAGs below `roots`, at most 20; of files only the inner blocks are
+        read. Freshens nothing: for what is held already, and much cheaper than `check`."""
+        ...
+
     async def hold(self, tx: AsyncConnection, root: str, owner: str, *, until: datetime | None = None) -> None:
         """Keep the DAG below `root` for `owner` (`release:rel_…`), until then or until dropped. Idempotent."""
         ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Final
 from urllib.parse import quote
 
@@ -11,14 +10,14 @@ import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath
 
-from dxops.base.actors import Scope
+from dxops.base.actors import Actor, Scope
 from dxops.base.errors import DxopsError, Missing, Refused
 from dxops.base.web import actor_of
 from dxops.console import words
 from dxops.console.house import ConsoleHouse
-from dxops.console.rendering import page
+from dxops.console.rendering import is_partial, page
 from dxops.console.requests import AnyRequest, done_of, form_of, limit_text, reader, see, status_of
-from dxops.rooms.content.model import HoldKind, Inspection
+from dxops.rooms.content.model import HoldKind, Inspection, UpkeepKind
 
 _DAG_LINKS: Final = 60  # children of one node that the tree shows
 _IMAGE_LIMIT: Final = 5_000_000
@@ -59,20 +58,15 @@ def router(house: ConsoleHouse) -> Router:
     """`/content/…`, `/console/dag/…`, `/console/image/…`."""
     content = house.content
 
-    async def overview(
-        request: AnyRequest, *, error: DxopsError | None = None, report: dict[str, object] | None = None
-    ) -> Response[str]:
-        actor = reader(request)
+    async def overview(request: AnyRequest, *, error: DxopsError | None = None) -> Response[str]:
         context = {
-            "stats": await content.stats(),
+            **await store_context(house, reader(request)),
             "pins": await content.holds.page(owners=[], cursor=limit_text(request.query_params.get("cursor"))),
             "imports": (await content.imports(limit=10)).items,
             "names": await release_names(house),
             "error": error,
-            "report": report,
             "wanted": request.query_params.get("cid", ""),
             "done": done_of(request),
-            "may_operate": actor.may(Scope.OPERATE),
         }
         return page(request, "content/content.html", context, status=200 if error is None else status_of(error))
 
@@ -144,21 +138,39 @@ def router(house: ConsoleHouse) -> Router:
         await content.holds.pin(cid, kind=HoldKind.RECURSIVE, name=form.get("name", "")[:200])
         return see(f"/content/{quote(cid)}", done="pinned")
 
-    @post("/content/upkeep")
-    async def upkeep(request: AnyRequest) -> Response[str]:
-        actor_of(request).require(Scope.OPERATE)
-        what = (await form_of(request)).get("do")
-        started = time.perf_counter()
-        report: dict[str, object]
-        if what == "verify":
-            report = {"verified": await content.verify(), "collected": None}
-        elif what in ("collect", "preview"):
-            report = {"verified": None, "collected": await content.collect(dry_run=what == "preview")}
-        else:
-            raise Refused("nothing to do", field="do")
-        return await overview(request, report=report | {"took_s": time.perf_counter() - started})
+    @get("/content/upkeep")
+    async def store(request: AnyRequest) -> Response[str]:
+        actor = reader(request)
+        if not is_partial(request):
+            return see("/content")
+        return page(request, "content/store.html", await store_context(house, actor))
 
-    return Router("/", route_handlers=[content_page, cid_page, dag, image, pin, upkeep])
+    @post("/content/upkeep")
+    async def start_upkeep(request: AnyRequest) -> Response[str]:
+        actor = actor_of(request)
+        try:
+            kind = UpkeepKind((await form_of(request)).get("do", ""))
+        except ValueError:
+            raise Refused("nothing to do", field="do") from None
+        await content.upkeep.start(actor, kind)
+        return see("/content")
+
+    return Router("/", route_handlers=[content_page, store, start_upkeep, cid_page, dag, image, pin])
+
+
+async def store_context(house: ConsoleHouse, actor: Actor) -> dict[str, object]:
+    """What the store has, and what is done for it: all of it kept, nothing counted."""
+    newest = {run.kind: run for run in await house.content.upkeep.newest()}
+    shown = [run for run in newest.values() if run.active or run.kind is not UpkeepKind.COUNT]
+    collection, preview = newest.get(UpkeepKind.COLLECT), newest.get(UpkeepKind.PREVIEW)
+    if collection and preview and not preview.active and collection.asked_at > preview.asked_at:
+        shown.remove(preview)  # it told of what has been collected since
+    return {
+        "stats": await house.content.stats(),
+        "runs": shown,
+        "active": {run.kind for run in newest.values() if run.active},
+        "may_operate": actor.may(Scope.OPERATE),
+    }
 
 
 async def release_names(house: ConsoleHouse) -> dict[str, str]:

@@ -24,6 +24,8 @@ DAG_JSON = 0x0129
 IDENTITY = 0x00
 SHA2_256 = 0x12
 
+_USUAL = {bytes((1, codec, SHA2_256, 32)): codec for codec in (RAW, DAG_PB, DAG_CBOR)}
+
 MAX_DIGEST_BYTES = 128
 _MAX_TEXT = 1200  # base2 of the largest CID is about 1100 characters
 
@@ -88,6 +90,9 @@ class Cid(msgspec.Struct, frozen=True, order=True):
     @classmethod
     def read(cls, data: bytes | memoryview, offset: int = 0, *, shown: str | None = None) -> tuple[Cid, int]:
         """The binary CID at `offset` and the offset behind it. Raises `Refused` (`bad_cid`)."""
+        usual = _USUAL.get(bytes(data[offset : offset + 4]))
+        if usual is not None and len(data) >= offset + 36:  # nearly all; a third of the time of what follows
+            return cls(1, usual, bytes(data[offset + 2 : offset + 36])), offset + 36
         name = _shown(shown or bytes(data[offset : offset + 40]).hex())
         try:
             if data[offset : offset + 2] == b"\x12\x20":

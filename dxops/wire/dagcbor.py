@@ -14,6 +14,7 @@ from dxops.wire import dagpb
 from dxops.wire.cid import CBOR, DAG_CBOR, DAG_PB, JSON, RAW, Cid
 
 MAX_DEPTH = 256
+_NO_KEY = (-1, b"")
 _HEADS = {24: 1, 25: 2, 26: 4, 27: 8}
 
 
@@ -69,14 +70,43 @@ def decode(block: bytes) -> object:
 
     Raises `Refused` (`bad_dag_cbor`).
     """
-    return _Reader(block, keep=True).whole()
+    reader = _Reader(block)
+    value = reader.value(0)
+    reader.end()
+    return value
 
 
 def links(block: bytes) -> list[Cid]:
-    """The links of a dag-cbor block, in order. Raises as `decode`."""
-    reader = _Reader(block, keep=False)
-    reader.whole()
-    return reader.links
+    """The links of a dag-cbor block, in order. As strict as `decode`, but for texts, which are not read.
+
+    Makes no values: a manifest page with thousands of links is walked at every flip.
+    """
+    reader = _Reader(block)
+    found: list[Cid] = []
+    open_: list[tuple[int, bool, tuple[int, bytes]]] = []  # what is around: items left, whether a map, its last key
+    left, is_map, last = 1, False, _NO_KEY
+    while True:
+        while not left:
+            if not open_:
+                reader.end()
+                return found
+            left, is_map, last = open_.pop()
+        left -= 1
+        if is_map:
+            last = reader.key(last)
+        major, number = reader.head()
+        if major == 2 or major == 3:
+            reader.take(number)
+        elif major == 4 or major == 5:
+            reader.bound(number * (major - 3))
+            open_.append((left, is_map, last))
+            if number and len(open_) > MAX_DEPTH:
+                raise _bad(f"nested deeper than {MAX_DEPTH}")
+            left, is_map, last = number, major == 5, _NO_KEY
+        elif major == 6:
+            found.append(reader.link(number))
+        elif major == 7:
+            reader.simple(number)
 
 
 def links_of(cid: Cid, block: bytes) -> list[Cid]:
@@ -97,75 +127,87 @@ _LINKS: dict[int, Callable[[bytes], list[Cid]]] = {
 
 
 class _Reader:
-    def __init__(self, block: bytes, *, keep: bool) -> None:
+    def __init__(self, block: bytes) -> None:
         self._block = block
         self._offset = 0
-        self._keep = keep
-        self.links: list[Cid] = []
 
-    def whole(self) -> object:
-        value = self._value(0)
+    def end(self) -> None:
+        """Raises unless everything is read."""
         if self._offset != len(self._block):
             raise _bad("bytes follow the value")
-        return value
 
-    def _value(self, depth: int) -> object:
+    def value(self, depth: int) -> object:
         if depth > MAX_DEPTH:
             raise _bad(f"nested deeper than {MAX_DEPTH}")
-        initial = self._take(1)[0]
-        major, info = initial >> 5, initial & 31
-        if major == 7:
-            return self._simple(info)
-        number = self._number(info)
+        major, number = self.head()
         if major == 0:
             return number
         if major == 1:
             return -1 - number
         if major == 2:
-            return self._take(number)
+            return self.take(number)
         if major == 3:
-            return self._decoded(number)
+            return _utf8(self.take(number))
         if major == 4:
-            self._bound(number)
-            return [self._value(depth + 1) for _ in range(number)]
+            self.bound(number)
+            return [self.value(depth + 1) for _ in range(number)]
         if major == 5:
             return self._map(number, depth)
-        return self._link(number)
+        return self.link(number) if major == 6 else self.simple(number)
 
     def _map(self, count: int, depth: int) -> dict[str, object]:
-        self._bound(count * 2)
+        self.bound(count * 2)
         found: dict[str, object] = {}
-        last = (-1, b"")
+        last = _NO_KEY
         for _ in range(count):
-            initial = self._take(1)[0]
-            if initial >> 5 != 3:
-                raise _bad("a map key is not text")
-            size = self._number(initial & 31)
-            raw = self._take(size)
-            if (size, raw) <= last:
-                raise _bad("map keys are repeated or out of order")
-            last = (size, raw)
-            value = self._value(depth + 1)
-            found[_utf8(raw)] = value
+            last = self.key(last)
+            found[_utf8(last[1])] = self.value(depth + 1)
         return found
 
-    def _link(self, tag: int) -> Cid:
+    def head(self) -> tuple[int, int]:
+        """The major type and its number; of major type 7 the number is which simple value."""
+        offset = self._offset
+        if offset >= len(self._block):
+            raise _bad("the block ends inside a value")
+        initial = self._block[offset]
+        self._offset = offset + 1
+        major, info = initial >> 5, initial & 31
+        if info < 24 or major == 7:
+            return major, info
+        size = _HEADS.get(info)
+        if size is None:
+            raise _bad("indefinite length")
+        number = int.from_bytes(self.take(size), "big")
+        if number < (24 if size == 1 else 1 << size * 4):
+            raise _bad("a number is longer than it needs to be")
+        return major, number
+
+    def key(self, last: tuple[int, bytes]) -> tuple[int, bytes]:
+        """A map's next key, as (length, text)."""
+        major, size = self.head()
+        if major != 3:
+            raise _bad("a map key is not text")
+        key = size, self.take(size)
+        if key <= last:
+            raise _bad("map keys are repeated or out of order")
+        _utf8(key[1])
+        return key
+
+    def link(self, tag: int) -> Cid:
         if tag != 42:
             raise _bad(f"tag {tag} is not a link")
-        initial = self._take(1)[0]
-        if initial >> 5 != 2:
+        major, size = self.head()
+        if major != 2:
             raise _bad("a link is not bytes")
-        binary = self._take(self._number(initial & 31))
+        binary = self.take(size)
         if not binary.startswith(b"\x00"):
             raise _bad("a link lacks the identity multibase prefix")
         try:
-            cid = Cid.from_bytes(binary[1:])
+            return Cid.from_bytes(binary[1:])
         except Refused as error:
             raise _bad(f"a link: {error.message}") from None
-        self.links.append(cid)
-        return cid
 
-    def _simple(self, info: int) -> object:
+    def simple(self, info: int) -> object:
         if info == 20:
             return False
         if info == 21:
@@ -174,31 +216,17 @@ class _Reader:
             return None
         if info != 27:
             raise _bad(f"simple value or short float {info}")
-        number = struct.unpack(">d", self._take(8))[0]
+        number = struct.unpack(">d", self.take(8))[0]
         if not math.isfinite(number):
             raise _bad(f"{number} is not a finite number")
         return number
 
-    def _number(self, info: int) -> int:
-        if info < 24:
-            return info
-        size = _HEADS.get(info)
-        if size is None:
-            raise _bad("indefinite length")
-        number = int.from_bytes(self._take(size), "big")
-        if number < (24 if size == 1 else 1 << size * 4):
-            raise _bad("a number is longer than it needs to be")
-        return number
-
-    def _decoded(self, size: int) -> str:
-        raw = self._take(size)
-        return _utf8(raw) if self._keep else ""
-
-    def _bound(self, items: int) -> None:
+    def bound(self, items: int) -> None:
+        """Raises where so many items cannot be left."""
         if items > len(self._block) - self._offset:
             raise _bad("a list or map is longer than the block")
 
-    def _take(self, size: int) -> bytes:
+    def take(self, size: int) -> bytes:
         end = self._offset + size
         if end > len(self._block):
             raise _bad("the block ends inside a value")

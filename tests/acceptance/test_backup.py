@@ -57,12 +57,7 @@ def test_a_wiped_system_comes_back_the_same(tmp_path: Path) -> None:
         system.dxops("restore", str(target))
         system.up()
         assert snapshot(system) == before
-        verified = httpx.post(
-            f"http://{system.listen['console']}/api/content/verify",
-            headers={"authorization": f"Bearer {system.api_token}"},
-            timeout=60,
-        )
-        assert verified.is_success, verified.text
+        system.dxops("content", "verify")
 
 
 def test_a_damaged_backup_is_refused_and_nothing_is_made(tmp_path: Path) -> None:

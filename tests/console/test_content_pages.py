@@ -7,6 +7,7 @@ import re
 import httpx
 
 from dxops.console.content import image_type
+from dxops.wire.cid import Cid
 from tests.console.conftest import enter
 from tests.console.demo import DemoHouse
 
@@ -86,13 +87,29 @@ async def test_pin_and_unpin(house: DemoHouse, owner: httpx.AsyncClient) -> None
     assert await house.content.holds.of(root) == []
 
 
-async def test_upkeep_reports(house: DemoHouse, owner: httpx.AsyncClient) -> None:
+async def test_upkeep_is_asked_for_shown_and_reported(house: DemoHouse, owner: httpx.AsyncClient) -> None:
     root = house.add_tree(FILES)
     await owner.post(f"/content/{root}/pin", data={"do": "pin"})
-    good = await owner.post("/content/upkeep", data={"do": "verify"})
-    assert "Every block is what its CID says" in good.text
-    preview = await owner.post("/content/upkeep", data={"do": "preview"})
-    assert "Would remove 0 blocks" in preview.text
+    assert "not counted yet" in (await owner.get("/content")).text
+    for what in ("verify", "preview", "verify"):  # the second time joins the first
+        assert (await owner.post("/content/upkeep", data={"do": what})).headers["location"] == "/content"
+    partial = {"hx-request": "true"}
+    waiting = (await owner.get("/content/upkeep", headers=partial)).text
+    assert waiting.count("waits for a worker") == 2
+    assert "every 1s" in waiting
+    assert await house.content.upkeep.work() == 2
+    done = (await owner.get("/content/upkeep", headers=partial)).text
+    assert "every 1s" not in done
+    assert "Every block is what its CID says" in done
+    assert "Would remove 0 blocks" in done
+    assert "Blocks were counted" in done
+    gone = Cid.parse(str(next(e for e in (await house.content.inspect(root)).entries if e.name == "bin").cid))
+    house.blocks.keep({gone.multihash: b"damaged"})
+    await owner.post("/content/upkeep", data={"do": "verify"})
+    await house.content.upkeep.work()
+    page = (await owner.get("/content")).text
+    assert "1 damaged block" in page
+    assert "1 incomplete root" in page
     assert (await owner.post("/content/upkeep", data={"do": "explode"})).status_code == 400
 
 

@@ -151,6 +151,36 @@ def test_dag_cbor(value: object) -> None:
     libipld.decode_dag_cbor(block)
 
 
+def links_in(value: object) -> list[Cid]:
+    if isinstance(value, Cid):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [cid for item in inner for cid in links_in(item)]
+
+
+@given(values, st.integers(0, 300), st.integers(0, 255))
+def test_links_of_dag_cbor_are_those_of_its_value(value: object, place: int, other: int) -> None:
+    block = bytearray(dagcbor.encode(value))
+    assert dagcbor.links(bytes(block)) == links_in(dagcbor.decode(bytes(block)))
+    block[place % len(block)] = other
+    try:
+        damaged = dagcbor.decode(bytes(block))
+    except Refused as error:
+        if "UTF-8" not in error.message:  # texts are not read for their links
+            with pytest.raises(Refused):
+                dagcbor.links(bytes(block))
+    else:
+        assert dagcbor.links(bytes(block)) == links_in(damaged)
+
+
+@pytest.mark.parametrize("depth", [dagcbor.MAX_DEPTH - 1, dagcbor.MAX_DEPTH, dagcbor.MAX_DEPTH + 1])
+@pytest.mark.parametrize("end", ["01", "80", "a0"])
+def test_how_deep_dag_cbor_may_be(depth: int, end: str) -> None:
+    block = b"\x81" * depth + bytes.fromhex(end)
+    told = {refusal(lambda read=read: read(block)) for read in (dagcbor.decode, dagcbor.links)}
+    assert told == {"bad_dag_cbor" if depth > dagcbor.MAX_DEPTH else None}
+
+
 @given(st.dictionaries(st.text(max_size=6), st.integers(0, 2**64 - 1) | st.text() | st.floats(0, 1)))
 def test_dag_cbor_as_the_library_writes_it(value: dict[str, object]) -> None:
     assert dagcbor.encode(value) == libipld.encode_dag_cbor(value)
@@ -180,6 +210,9 @@ def test_dag_cbor_as_the_library_writes_it(value: dict[str, object]) -> None:
 def test_dag_cbor_that_is_not_deterministic_is_refused(block: str) -> None:
     with pytest.raises(Refused):
         dagcbor.decode(bytes.fromhex(block))
+    if block != "61ff":  # a text that is not UTF-8
+        with pytest.raises(Refused):
+            dagcbor.links(bytes.fromhex(block))
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6), st.integers(1, 50))

@@ -1,11 +1,12 @@
-"""`dxops add`, `cat`, `car export|import`, `content verify|gc|pins`."""
+"""`dxops add`, `cat`, `car export|import`, `content verify|collect|pins`."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 from urllib.parse import quote
 
 import typer
@@ -13,9 +14,12 @@ import typer
 from dxops.app.bars import Bars
 from dxops.app.client import open_client
 from dxops.app.context import ConfigOption, DataOption, JsonOption, choose, put, put_json, say, shows_errors, table
-from dxops.base.errors import Missing, Refused
+from dxops.base.errors import Missing, Refused, Unavailable
+from dxops.rooms.content.listing import readable
 
 _HELD_MINUTES = 60
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.05, 0.5
+_PATIENCE_S = 10.0
 _CHUNK = 1 << 18
 
 PROFILES = ("v1-256k", "v0-2015", "v1-2025")
@@ -31,7 +35,8 @@ def register(root: typer.Typer) -> None:
     root.add_typer(car, name="car")
     content = typer.Typer(help="The block store.", no_args_is_help=True)
     content.command(epilog="Example: dxops content verify --json")(shows_errors(verify))
-    content.command(epilog="Example: dxops content gc --dry-run")(shows_errors(gc))
+    content.command(epilog="Example: dxops content collect --dry-run")(shows_errors(collect))
+    content.command(name="gc", hidden=True)(shows_errors(collect))  # as Kubo calls it
     content.command(epilog="Example: dxops content pins")(shows_errors(pins))
     root.add_typer(content, name="content")
 
@@ -132,8 +137,7 @@ def car_import(
 
 def verify(data: DataOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check that every block matches its CID and every held DAG is whole. Exits 1 if not."""
-    with open_client(choose(data, config)) as client:
-        found = client.post("/content/verify")
+    found = _upkeep("verify", data, config)["verified"]
     if as_json:
         put_json(found)
     else:
@@ -147,21 +151,43 @@ def verify(data: DataOption = None, config: ConfigOption = None, as_json: JsonOp
     say("clean")
 
 
-def gc(
+def collect(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, remove nothing.")] = False,
     data: DataOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove blocks that nothing needs and whose grace period is over."""
-    with open_client(choose(data, config)) as client:
-        found = client.post("/content/collect", {"dry_run": dry_run})
+    found = _upkeep("preview" if dry_run else "collect", data, config)["collected"]
     if as_json:
         put_json(found)
         return
     would = "would remove" if dry_run else "removed"
     say(f"{would} {found['removed_blocks']:,} blocks, {found['removed_bytes']:,} bytes; kept {found['kept_blocks']:,}")
     say(f"unneeded but within the grace period: {found['young_blocks']:,} blocks, {found['young_bytes']:,} bytes")
+
+
+def _upkeep(kind: str, data: DataOption, config: ConfigOption) -> dict[str, Any]:  # Any: decoded JSON
+    """Start it or join the one that runs, show how far it is, and wait for its end; the run."""
+    with Bars() as bars, open_client(choose(data, config)) as client:
+        run: dict[str, Any] = client.post("/content/upkeep", {"kind": kind})
+        pause, waited_s = _FIRST_PAUSE_S, 0.0
+        while run["state"] in ("waiting", "running"):
+            told = run["progress"]
+            note = f"{told['step']}: {told['blocks']:,} blocks, {readable(told['bytes'])}, {told['faults']:,} faults"
+            known = run["percent"] is not None
+            bars.show(kind, run["percent"] or 0, 100 if known else None, note if run["state"] == "running" else "waits")
+            time.sleep(pause)
+            waited_s += pause if run["state"] == "waiting" else 0
+            if _PATIENCE_S <= waited_s < _PATIENCE_S + pause:
+                say("no worker has taken it yet; does the role run? see `dxops status`")
+            pause = min(pause * 1.5, _LAST_PAUSE_S)
+            run = client.get(f"/content/upkeep/{run['id']}")
+        if run["state"] == "done":
+            bars.show(kind, 100, 100)
+    if run["state"] == "failed":
+        raise Unavailable(run["error"])
+    return run
 
 
 def pins(data: DataOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:

@@ -1,4 +1,5 @@
-"""The role `worker`: periodic jobs. Any number of workers may run; rows make each job run once."""
+"""The role `worker`: periodic jobs, and upkeep when it is asked for. Any number of workers may run; rows make each job
+run once."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from procrastinate.exceptions import ConnectorException
 from dxops.app.house import House
 from dxops.app.jobs import Job, make_jobs
 from dxops.app.roles import DRAIN_S
-from dxops.base.errors import Conflict
+from dxops.base.actors import SYSTEM
+from dxops.rooms.content.model import UpkeepKind
 
 log = logging.getLogger(__name__)
 
@@ -26,25 +28,26 @@ def jobs_of(house: House) -> list[Job]:
         Job(name="check_links", cron="* * * * * */30", run=house.delivery.check_links),
         Job(name="sweep_runs", cron="*/5 * * * *", run=house.delivery.sweep_runs),
         Job(name="retire_releases", cron="10 * * * *", run=house.delivery.retire),
-        Job(name="collect_content", cron="20 * * * *", run=lambda: _collect(house)),
+        Job(
+            name="collect_content",
+            cron="20 * * * *",
+            run=lambda: house.content.upkeep.start(SYSTEM, UpkeepKind.COLLECT),
+        ),
         Job(name="replicate_content", cron="* * * * * */10", run=house.content.replicate_pending),
         Job(name="forget_sessions", cron="40 3 * * *", run=house.accounts.housekeep),
     ]
 
 
-async def _collect(house: House) -> object:
-    """A collection, unless a backup holds it off: then the next one does it."""
-    try:
-        return await house.content.collect()
-    except Conflict as error:
-        log.info("no collection now", extra={"reason": error.message})
-        return None
-
-
 async def run(house: House, ready: Callable[[], None], stop: asyncio.Event) -> None:
     """Work until `stop`; a job under way may end for ten seconds. Waits with back-off while PostgreSQL is away."""
-    delay = _FIRST_RETRY_S
     ready()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_run_jobs(house, stop))
+        group.create_task(house.content.upkeep.attend(stop))
+
+
+async def _run_jobs(house: House, stop: asyncio.Event) -> None:
+    delay = _FIRST_RETRY_S
     while not stop.is_set():
         try:
             await _work(house, stop)

@@ -1,4 +1,4 @@
-"""DAGs for code on an event loop: `walk` in threads, a block or a page at a time, and completeness."""
+"""DAGs for code on an event loop: `paths`, `dags` and `reader` in threads, a block or a page at a time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Final, TypeVar
 from dxops.base.errors import Refused
 from dxops.base.ports import Completeness, TreeEntry
 from dxops.engines.blocks.port import BlockStore, CorruptBlock, MissingBlock
-from dxops.rooms.content import walk
+from dxops.rooms.content import paths
 from dxops.rooms.content.dags import EntityBytes, car_blocks, completeness
+from dxops.rooms.content.paths import Found, Stat
 from dxops.rooms.content.reader import DirectoryEntry, Reader, shown
-from dxops.rooms.content.walk import Found, Stat
 from dxops.wire import car as wire_car
 from dxops.wire.cid import Cid
 from dxops.wire.dagcbor import links_of
@@ -43,10 +43,10 @@ class Dag:
         """As `resolve`."""
         if not segments:
             return Found(cid=cid, roots=(cid,), proof=())
-        return await asyncio.to_thread(walk.resolve, self._blocks, cid, segments, stop_at_data=stop_at_data)
+        return await asyncio.to_thread(paths.resolve, self._blocks, cid, segments, stop_at_data=stop_at_data)
 
     async def stat(self, cid: Cid) -> Stat:
-        return await asyncio.to_thread(walk.stat, self._blocks, cid)
+        return await asyncio.to_thread(paths.stat, self._blocks, cid)
 
     async def block(self, cid: Cid) -> bytes:
         return await asyncio.to_thread(self._blocks.get, cid)
@@ -99,9 +99,9 @@ class Dag:
         except (MissingBlock, CorruptBlock):
             yield CAR_CUT
 
-    async def measure(self, root: Cid, *, touch: bool = False) -> Completeness:
-        """Whether the whole DAG is here, each block counted once; with `touch` every block is freshened."""
-        return await asyncio.to_thread(completeness, self._blocks, root, freshen=touch)
+    async def measure(self, *roots: Cid, touch: bool = False) -> Completeness:
+        """Whether the whole DAGs are here, each block counted once; with `touch` every block is freshened."""
+        return await asyncio.to_thread(completeness, self._blocks, *roots, freshen=touch)
 
 
 def _is_unicode(text: str) -> bool:

@@ -1,16 +1,16 @@
-"""Whole DAGs of any codec we can walk: walks, completeness, what a trustless CAR holds, checking every stored block.
+"""Whole DAGs of any codec we can walk: walks, completeness, what a trustless CAR holds.
 
 Synchronous; callers use threads. Memory: one path of links, and a key per distinct block seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 import msgspec
 
-from dxops.base.errors import Refused
+from dxops.base.errors import DxopsError, Refused
 from dxops.base.ports import Completeness
 from dxops.engines.blocks.port import BlockStore, CorruptBlock, MissingBlock
 from dxops.rooms.content.reader import Reader
@@ -22,71 +22,112 @@ _TOUCH_AT_ONCE = 1000
 _NAMED_MISSING = 20
 
 
-class Verified(msgspec.Struct, frozen=True):
-    """What checking every stored block found. `damaged` were put aside."""
+def reach(
+    blocks: BlockStore,
+    roots: Iterable[Cid],
+    *,
+    seen: set[bytes] | None,
+    gap: Callable[[MissingBlock | CorruptBlock], None] | None,
+    opaque: bool = False,
+) -> Iterator[tuple[Cid, bytes | None]]:
+    """What is below `roots`, themselves included: depth first, a parent before its children in link order.
 
-    blocks: int
-    size_bytes: int
-    damaged: tuple[str, ...]
+    A block that may have links is read and given with its bytes; a raw leaf is given with None, not looked for. What
+    cannot be read is not given but told to `gap`, which may raise; without `gap` it is given with None. `seen` has
+    `key_of` what is passed over and grows by what is met (None: repeat what is linked again). A block whose links
+    cannot be told raises `Refused`, or with `opaque` has none.
+    """
+    for root in roots:
+        stack = [root]
+        while stack:
+            cid = stack.pop()
+            if seen is not None:
+                key = key_of(cid)
+                if key in seen:
+                    continue
+                seen.add(key)
+            if cid.codec == RAW:
+                yield cid, None
+                continue
+            try:
+                block = blocks.get(cid)
+            except (MissingBlock, CorruptBlock) as error:
+                if gap is None:
+                    yield cid, None
+                else:
+                    gap(error)
+                continue
+            yield cid, block
+            try:
+                stack.extend(reversed(links_of(cid, block)))
+            except DxopsError:
+                if not opaque:
+                    raise
+
+
+def key_of(cid: Cid) -> bytes:
+    """What makes two CIDs the same node: v0 and v1 are, other codecs over the same bytes are not."""
+    return bytes(cid.to_v1())
 
 
 def walk(blocks: BlockStore, root: Cid, *, duplicates: bool = False) -> Iterator[tuple[Cid, bytes]]:
-    """The blocks of a DAG, depth first, a parent before its children in link order; each once unless `duplicates`.
+    """The blocks of a DAG in the order of `reach`, each once unless `duplicates`.
 
     Identity blocks are followed but not given. Raises `MissingBlock`, `CorruptBlock`, `Refused`.
     """
-    seen: set[bytes] = set()
-    stack = [root]
-    while stack:
-        cid = stack.pop()
-        if not duplicates:
-            key = _key(cid)
-            if key in seen:
-                continue
-            seen.add(key)
-        block = blocks.get(cid)
+    for cid, block in reach(blocks, [root], seen=None if duplicates else set(), gap=_raise):
         if not cid.is_identity:
-            yield cid, block
-        if cid.codec != RAW:
-            stack.extend(reversed(links_of(cid, block)))
+            yield cid, blocks.get(cid) if block is None else block
 
 
-def completeness(blocks: BlockStore, root: Cid, *, freshen: bool = True) -> Completeness:
-    """Whether the whole DAG is held; with `freshen`, every block of it is touched.
+def completeness(blocks: BlockStore, *roots: Cid, freshen: bool = True) -> Completeness:
+    """Whether the whole DAGs are held; with `freshen`, every block of them is touched.
 
     Inner blocks are verified, raw leaves only looked for. A damaged block counts as missing.
     """
-    seen: set[bytes] = set()
     missing: list[str] = []
     touched: list[Cid] = []
     count = total = 0
-    stack = [root]
-    while stack:
-        cid = stack.pop()
-        key = _key(cid)
-        if key in seen:
+
+    def gap(error: MissingBlock | CorruptBlock) -> None:
+        missing.append(str(error.cid))
+
+    for cid, block in reach(blocks, roots, seen=set(), gap=gap):
+        if cid.is_identity:
             continue
-        seen.add(key)
         try:
-            if cid.codec == RAW:
-                size = blocks.size(cid)
-            else:
-                block = blocks.get(cid)
-                size = len(block)
-                stack.extend(reversed(links_of(cid, block)))
-        except (MissingBlock, CorruptBlock):
-            missing.append(str(cid))
+            size = blocks.size(cid) if block is None else len(block)
+        except MissingBlock as error:
+            gap(error)
             continue
-        if not cid.is_identity:
-            count += 1
-            total += size
+        count += 1
+        total += size
+        if freshen:
             touched.append(cid)
-        if freshen and len(touched) >= _TOUCH_AT_ONCE:
-            missing += map(str, blocks.touch_many(touched))
-            touched.clear()
-    if freshen:
-        missing += map(str, blocks.touch_many(touched))
+            if len(touched) >= _TOUCH_AT_ONCE:
+                missing += map(str, blocks.touch_many(touched))
+                touched.clear()
+    missing += map(str, blocks.touch_many(touched))
     return Completeness(blocks=count, dag_bytes=total, missing=tuple(missing[:_NAMED_MISSING]))
+
+
+def below(blocks: BlockStore, roots: Sequence[Cid]) -> list[str]:
+    """Every CID below `roots`, the roots themselves left out, each block once. What is not here is named too."""
+    found: dict[bytes, str] = {}
+    tops = {root.multihash for root in roots}
+    for cid, _ in reach(blocks, roots, seen=set(), gap=None, opaque=True):
+        if cid.multihash not in tops:
+            found.setdefault(cid.multihash, str(cid))
+    return sorted(found.values())
+
+
+def holder_of(blocks: BlockStore, roots: Sequence[Cid], wanted: Cid) -> Cid | None:
+    """The first of `roots` whose DAG has `wanted`."""
+    for root in roots:
+        reached = reach(blocks, [root], seen=set(), gap=None, opaque=True)
+        if any(cid.multihash == wanted.multihash for cid, _ in reached):
+            return root
+    return None
 
 
 class EntityBytes(msgspec.Struct, frozen=True):
@@ -135,10 +176,10 @@ def car_blocks(
     if terminal is None:
         terminal = _entity(blocks, terminus, scope == "block" and not entity_bytes, entity_bytes)
     for cid, block in chain(((cid, blocks.get(cid)) for cid in proof), terminal):
-        if cid.is_identity or (not duplicates and _key(cid) in seen):
+        if cid.is_identity or (not duplicates and key_of(cid) in seen):
             continue
         if not duplicates:
-            seen.add(_key(cid))
+            seen.add(key_of(cid))
         yield cid, block
 
 
@@ -163,23 +204,6 @@ def _entity(
         yield cid, part
 
 
-def verify(blocks: BlockStore, progress: Callable[[int, int], None] | None = None) -> Verified:
-    """Read and check every stored block. `progress` gets blocks and bytes so far."""
-    count = size = 0
-    damaged: list[str] = []
-    for stored in blocks.all():
-        try:
-            size += len(blocks.get(stored.cid))
-        except MissingBlock:
-            continue  # collected meanwhile
-        except CorruptBlock:
-            damaged.append(str(stored.cid))
-        count += 1
-        if progress is not None:
-            progress(count, size)
-    return Verified(count, size, tuple(damaged))
-
-
 def _unixfs(cid: Cid, block: bytes) -> Node | None:
     if cid.codec not in (RAW, DAG_PB):
         return None
@@ -189,5 +213,5 @@ def _unixfs(cid: Cid, block: bytes) -> Node | None:
         return None
 
 
-def _key(cid: Cid) -> bytes:
-    return bytes(cid.to_v1())
+def _raise(error: MissingBlock | CorruptBlock) -> None:
+    raise error

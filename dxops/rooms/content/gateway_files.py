@@ -10,7 +10,7 @@ from dxops.rooms.content.dag import Found, Stat
 from dxops.rooms.content.gateway_ask import Ask
 from dxops.rooms.content.gateway_redirects import redirect
 from dxops.rooms.content.model import Entry
-from dxops.rooms.content.walk import NoLink
+from dxops.rooms.content.paths import NoLink
 from dxops.wire.cid import DAG_CBOR, DAG_PB, RAW
 from dxops.wire.gateway import NotAcceptable, byte_range, disposition, escape
 from dxops.wire.media import media_type

@@ -13,7 +13,7 @@ from litestar.response import Stream
 from dxops.base.actors import Scope
 from dxops.base.errors import Missing
 from dxops.base.web import Page, actor_of, page_limit
-from dxops.rooms.content.model import Collected, Hold, HoldKind, ImportRecord, Inspection, Replication, Stats, Verified
+from dxops.rooms.content.model import Hold, HoldKind, ImportRecord, Inspection, Replication, Stats, Upkeep, UpkeepKind
 from dxops.rooms.content.service import ContentService
 
 AnyRequest = Request[Any, Any, Any]
@@ -51,14 +51,14 @@ class PinWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recursive: bool = True
 
 
-class CollectWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`dry_run` counts and removes nothing."""
+class UpkeepWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to do for the store; `preview` is a collection that removes nothing."""
 
-    dry_run: bool = False
+    kind: UpkeepKind
 
 
 def router(content: ContentService) -> Router:
-    """The routes. Scopes: `read` to look, `publish` or `content` to upload, `content` to pin, `operate` to collect."""
+    """The routes. Scopes: `read` to look, `publish` or `content` to upload, `content` to pin, `operate` for upkeep."""
 
     @post("/missing", status_code=200, summary="Which blocks are not held")
     async def missing(request: AnyRequest, data: MissingQuestion) -> MissingAnswer:
@@ -112,15 +112,20 @@ def router(content: ContentService) -> Router:
         actor_of(request).require(Scope.READ)
         return await content.replicas.list(page_limit(limit, 100))
 
-    @post("/collect", status_code=200, summary="Remove what nothing needs")
-    async def collect(request: AnyRequest, data: CollectWish) -> Collected:
-        actor_of(request).require(Scope.OPERATE)
-        return await content.collect(dry_run=data.dry_run)
+    @post("/upkeep", status_code=202, summary="Verify, collect, preview a collection, or count")
+    async def start_upkeep(request: AnyRequest, data: UpkeepWish) -> Upkeep:
+        """Background work. Where a run of the same kind is unfinished, the answer is that run."""
+        return await content.upkeep.start(actor_of(request), data.kind)
 
-    @post("/verify", status_code=200, summary="Check every block and every held DAG")
-    async def verify(request: AnyRequest) -> Verified:
-        actor_of(request).require(Scope.OPERATE)
-        return await content.verify()
+    @get("/upkeep", summary="The newest run of each kind of upkeep")
+    async def list_upkeep(request: AnyRequest) -> list[Upkeep]:
+        actor_of(request).require(Scope.READ)
+        return await content.upkeep.newest()
+
+    @get("/upkeep/{run_id:str}", summary="One run of upkeep: its progress, then its report")
+    async def one_upkeep(request: AnyRequest, run_id: str) -> Upkeep:
+        actor_of(request).require(Scope.READ)
+        return await content.upkeep.get(run_id)
 
     @get("/{cid:str}", summary="What a CID is, and who holds it")
     async def inspect(request: AnyRequest, cid: str) -> Inspection:
@@ -172,8 +177,9 @@ def router(content: ContentService) -> Router:
         pin,
         unpin,
         replications,
-        collect,
-        verify,
+        start_upkeep,
+        list_upkeep,
+        one_upkeep,
         inspect,
         export_car,
         read_file,

@@ -7,7 +7,7 @@ from typing import Final
 
 from dxops.base.errors import DxopsError
 from dxops.engines.blocks.port import BlockStore
-from dxops.rooms.content import walk
+from dxops.rooms.content import paths
 from dxops.rooms.content.model import Entry, Inspection, Link
 from dxops.rooms.content.reader import DirectoryEntry, Reader, name_of, shown
 from dxops.rooms.content.show import dag_json
@@ -32,7 +32,7 @@ _CODECS: Final = {
 def inspect(blocks: BlockStore, cid: Cid) -> Inspection:
     """Without holds and imports, which are in the database."""
     block = blocks.get(cid)
-    stat = walk.stat(blocks, cid)
+    stat = paths.stat(blocks, cid)
     entries: tuple[Entry, ...] = ()
     more = False
     if stat.kind == "directory":
@@ -73,7 +73,7 @@ def _entry(blocks: BlockStore, child: DirectoryEntry) -> Entry:
     """Kind and size come from the child's own block where it is here; a page of a directory reads at most 1000."""
     name = shown(child.name)
     try:
-        stat = walk.stat(blocks, child.cid)
+        stat = paths.stat(blocks, child.cid)
     except DxopsError:
         return Entry(name=name, cid=str(child.cid), size_bytes=child.tsize, kind="unknown")
     size = stat.size_bytes if stat.kind == "file" else child.tsize

@@ -43,18 +43,18 @@ async def version(call: Call) -> None:
 
 async def repo_stat(call: Call) -> None:
     """Sizes and number of blocks. `StorageMax` is what is there plus what is free."""
-    stats = await call.content.stats()
-    size = {"RepoSize": stats.bytes, "StorageMax": stats.bytes + stats.free_bytes}
+    counted = await call.content.caretaker.count()
+    size = {"RepoSize": counted.bytes, "StorageMax": counted.bytes + call.content.free_bytes()}
     if call.query.boolean("size-only"):
         await call.json({**size, "NumObjects": 0, "RepoPath": "", "Version": ""})  # Kubo leaves none of them out
         return
-    await call.json({**size, "NumObjects": stats.blocks, "RepoPath": "dxops", "Version": "fs-repo@14"})
+    await call.json({**size, "NumObjects": counted.blocks, "RepoPath": "dxops", "Version": "fs-repo@14"})
 
 
 async def repo_gc(call: Call) -> None:
     """Collect what nothing needs and is older than the grace period, a line for each block."""
     removed: list[str] = []
-    await call.content.collect(removed=removed.append)
+    await call.content.caretaker.collect(removed=removed.append)
 
     async def keys() -> AsyncIterator[Mapping[str, object]]:
         for cid in removed:

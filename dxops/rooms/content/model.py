@@ -126,12 +126,91 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         return not self.corrupt and not self.incomplete
 
 
-class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """The store at a glance."""
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store has: blocks, and their bytes."""
 
     blocks: int
     bytes: int
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """The store at a glance. Blocks and bytes are as they were at `counted_at`; all None before the first count."""
+
+    blocks: int | None
+    bytes: int | None
+    counted_at: datetime | None
     holds: int
     roots: int
     pending_replications: int
     free_bytes: int
+
+
+class UpkeepKind(StrEnum):
+    """What can be done for the store. `preview` is a collection that removes nothing."""
+
+    VERIFY = "verify"
+    COLLECT = "collect"
+    PREVIEW = "preview"
+    COUNT = "count"
+
+
+class UpkeepState(StrEnum):
+    """`waiting` for a worker, `running`, `done` with a report, or `failed` with an error."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Step(StrEnum):
+    """Where in its work upkeep is. A verification counts, reads, walks; a collection marks, sweeps; a count counts."""
+
+    WAITING = "waiting"
+    COUNTING = "counting"
+    READING = "reading"
+    WALKING = "walking"
+    MARKING = "marking"
+    SWEEPING = "sweeping"
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a step is: `done` of `total` blocks (roots while walking and marking; 0: unknown), the blocks and bytes
+    it saw, and the faults of all steps so far."""
+
+    step: Step = Step.WAITING
+    done: int = 0
+    total: int = 0
+    blocks: int = 0
+    bytes: int = 0
+    faults: int = 0
+
+
+class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of upkeep. Of each kind at most one is unfinished. `percent` is of the whole run, None while unknown;
+    the report of its kind is there once it is done (a count's is `counted`)."""
+
+    id: str
+    kind: UpkeepKind
+    state: UpkeepState
+    actor: str
+    asked_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    progress: Progress = Progress()
+    percent: int | None = None
+    error: str | None = None
+    verified: Verified | None = None
+    collected: Collected | None = None
+    counted: Counted | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.state in (UpkeepState.WAITING, UpkeepState.RUNNING)
+
+    @property
+    def took_s(self) -> float | None:
+        """From the first block to the report."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()

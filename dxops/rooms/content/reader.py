@@ -1,4 +1,4 @@
-"""Reading UnixFS from a block store: paths, directories, files by range, trees. Synchronous; callers use threads.
+"""Reading UnixFS from a block store: directories, files by range, trees. Synchronous; callers use threads.
 
 Every block is verified as it is read. `MissingBlock` and `CorruptBlock` pass through; `Refused` for what is not UnixFS.
 Names cross this seam as text; one that is not UTF-8 is text as `os.fsdecode` makes it (`shown` for people and JSON).
@@ -6,11 +6,11 @@ Names cross this seam as text; one that is not UTF-8 is text as `os.fsdecode` ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 
-from dxops.base.errors import Missing, Refused, TooLarge
+from dxops.base.errors import Refused, TooLarge
 from dxops.base.ports import TreeEntry
 from dxops.engines.blocks.port import BlockStore
 from dxops.wire import hamt
@@ -21,15 +21,6 @@ from dxops.wire.unixfs_build import check_name
 
 _MAX_DEPTH = 64
 _MAX_ENTRIES = 1_000_000
-
-
-class Resolved(msgspec.Struct, frozen=True):
-    """The end of a path. `cids` has the root's CID and one for each segment (`X-Ipfs-Roots`); `proof` every block
-    read on the way, shards too, in order, without the end itself (a trustless CAR sends them first)."""
-
-    cid: Cid
-    cids: tuple[Cid, ...]
-    proof: tuple[Cid, ...]
 
 
 class DirectoryEntry(msgspec.Struct, frozen=True):
@@ -64,17 +55,6 @@ class Reader:
     def node(self, cid: Cid) -> Node:
         """A block as UnixFS."""
         return decode_node(cid, self._blocks.get(cid))
-
-    def resolve(self, root: Cid, path: Sequence[str]) -> Resolved:
-        """Follow names from `root`. Raises `Missing` (`no_link`) for a name that is not there, also behind a file."""
-        cids: list[Cid] = [root]
-        proof: list[Cid] = []
-        for name in path:
-            found = self._find(cids[-1], name_bytes(name), proof)
-            if found is None:
-                raise Missing(f"{shown(name)!r} is not in {cids[-1]}", code="no_link")
-            cids.append(found.cid)
-        return Resolved(cids[-1], tuple(cids), tuple(proof))
 
     def entry(self, path: str, cid: Cid) -> TreeEntry:
         """What `cid` is, named `path`. A raw leaf is not read, only measured."""
@@ -130,13 +110,6 @@ class Reader:
                 position += size
             stack.extend(reversed(children))
 
-    def read_bytes(self, file: Cid, limit_bytes: int) -> bytes:
-        """The whole file. Raises `TooLarge` past `limit_bytes`, before reading it."""
-        size = self.size(file)
-        if size > limit_bytes:
-            raise TooLarge(f"{file} has {size} bytes; the limit is {limit_bytes}")
-        return b"".join(self.read(file))
-
     def tree(self, root: Cid, *, max_entries: int = _MAX_ENTRIES) -> Iterator[TreeEntry]:
         """Every entry, root first (path ""), a directory before its children, names in byte order.
 
@@ -159,23 +132,6 @@ class Reader:
                 stack.extend(
                     (f"{path}/{child.name}" if path else child.name, child.cid) for child in reversed(children)
                 )
-
-    def _find(self, directory: Cid, name: bytes, proof: list[Cid]) -> PBLink | None:
-        here, level = directory, 0
-        while True:
-            node = self.node(here)
-            proof.append(here)
-            if node.data.type != HAMT_SHARD:
-                if not node.is_directory or level:
-                    return None
-                return next((link for link in node.links if link.name == name), None)
-            found = hamt.find(node, name, level)
-            if found is None:
-                return None
-            link, is_entry = found
-            if is_entry:
-                return link
-            here, level = link.cid, level + 1
 
     def _shards(self, directory: Cid) -> Iterator[tuple[Cid, Node, int | None]]:
         """The directory's own blocks, depth first; the level is None for a flat directory."""

@@ -32,12 +32,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dxops.rooms.content.model import RELEASE_PREFIX, Hold, HoldKind, ImportRecord, Replication
 
-_meta = MetaData(schema="content")
+metadata = MetaData(schema="content")
 _moment = DateTime(timezone=True)
 
 holds = Table(
     "holds",
-    _meta,
+    metadata,
     Column("root", Text, primary_key=True),
     Column("owner", Text, primary_key=True),
     Column("kind", Text),
@@ -47,7 +47,7 @@ holds = Table(
 )
 imports = Table(
     "imports",
-    _meta,
+    metadata,
     Column("id", Text, primary_key=True),
     Column("root", Text),
     Column("profile", Text),
@@ -60,7 +60,7 @@ imports = Table(
 )
 replications = Table(
     "replications",
-    _meta,
+    metadata,
     Column("root", Text, primary_key=True),
     Column("wanted", Text),
     Column("state", Text),
@@ -71,7 +71,7 @@ replications = Table(
     Column("done_at", _moment),
 )
 
-node = Table("node", _meta, Column("one", Boolean, primary_key=True), Column("key", LargeBinary))
+node = Table("node", metadata, Column("one", Boolean, primary_key=True), Column("key", LargeBinary))
 
 
 async def node_key(tx: AsyncConnection, fresh: bytes) -> bytes:

@@ -1,40 +1,33 @@
-"""The room's use cases: the port `Content`, uploads, looking at content, collection, verification."""
+"""The room's use cases: the port `Content`, uploads, looking at content. Upkeep is in `caretaker` and `upkeep`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dxops.base.actors import SYSTEM, Actor, Scope
 from dxops.base.clock import Clock
-from dxops.base.errors import Conflict, Forbidden, Missing, Refused, TooLarge
+from dxops.base.errors import Forbidden, Missing, Refused, TooLarge
 from dxops.base.ids import IdSource, new_id
 from dxops.base.ports import Completeness, Imported, TreeEntry
 from dxops.base.web import Page, decode_cursor, encode_cursor, page_limit
 from dxops.engines.blocks.port import BlockStore
-from dxops.engines.postgres.database import COLLECTION_LOCK, Database
-from dxops.rooms.content import dags, repo, upkeep
+from dxops.engines.postgres.database import Database
+from dxops.rooms.content import dags, repo, upkeep_repo
+from dxops.rooms.content.caretaker import Caretaker
 from dxops.rooms.content.config import ContentConfig
 from dxops.rooms.content.dag import Dag
 from dxops.rooms.content.holds import Holds
 from dxops.rooms.content.inspect import inspect
-from dxops.rooms.content.model import (
-    UPLOAD,
-    Collected,
-    HoldKind,
-    ImportRecord,
-    Inspection,
-    Stats,
-    Verified,
-)
+from dxops.rooms.content.model import UPLOAD, HoldKind, ImportRecord, Inspection, Stats
 from dxops.rooms.content.replicas import Replicas
+from dxops.rooms.content.upkeep import UpkeepRuns
 from dxops.wire import dagcbor
 from dxops.wire.car import CarDecoder
 from dxops.wire.cid import DAG_CBOR, Cid
@@ -74,6 +67,8 @@ class ContentService:
         self.config = config
         self.dag = Dag(blocks)
         self.holds = Holds(database, config, clock)
+        self.caretaker = Caretaker(database, blocks, self.holds, config, clock)
+        self.upkeep = UpkeepRuns(database, self.caretaker, clock, ids)
         self.replicas = Replicas(database, config.kubo_url, clock, self.export_car)
 
     # the port -------------------------------------------------------------------------------------------------
@@ -89,6 +84,9 @@ class ContentService:
 
     async def check(self, root: str) -> Completeness:
         return await self.dag.measure(Cid.parse(root), touch=True)
+
+    async def holes(self, roots: Sequence[str]) -> list[str]:
+        return list((await self.dag.measure(*map(Cid.parse, roots))).missing)
 
     def tree(self, root: str) -> AsyncIterator[TreeEntry]:
         return self.dag.tree(Cid.parse(root))
@@ -260,30 +258,33 @@ class ContentService:
             if kind in ("all", found.value):
                 yield root, found.value, names.get(root, "")
         if kind in ("all", "indirect"):
-            below = await asyncio.to_thread(upkeep.below, self.blocks, roots)
+            below = await asyncio.to_thread(dags.below, self.blocks, _recursive(roots))
             for cid in below:
                 yield cid, "indirect", ""
 
     async def held_below(self, cid: str) -> str | None:
         """A recursively held root whose DAG has this block, or None."""
         roots = await self.holds.needed()
-        return await asyncio.to_thread(upkeep.holder_of, self.blocks, roots, Cid.parse(cid))
+        found = await asyncio.to_thread(dags.holder_of, self.blocks, _recursive(roots), Cid.parse(cid))
+        return None if found is None else str(found)
 
     async def stats(self) -> Stats:
-        """Counts every block: seconds for millions of them."""
-
-        def count() -> tuple[int, int]:
-            sizes = [stored.size_bytes for stored in self.blocks.all()]
-            return len(sizes), sum(sizes)
-
-        blocks, size = await asyncio.to_thread(count)
+        """With the last count of blocks: counting them would take seconds for millions."""
         async with self._database.begin() as tx:
             holds, roots, pending = await repo.counts(tx, self._clock.now())
+            last = await upkeep_repo.last_counted(tx)
         return Stats(
-            blocks=blocks, bytes=size, holds=holds, roots=roots, pending_replications=pending, free_bytes=self._free()
+            blocks=last[0].blocks if last else None,
+            bytes=last[0].bytes if last else None,
+            counted_at=last[1] if last else None,
+            holds=holds,
+            roots=roots,
+            pending_replications=pending,
+            free_bytes=self.free_bytes(),
         )
 
-    def _free(self) -> int:
+    def free_bytes(self) -> int:
+        """Space left where the blocks are; 0 where that is not known."""
         if self._directory is None:
             return 0
         space = os.statvfs(self._directory)
@@ -295,58 +296,7 @@ class ContentService:
             key = await repo.node_key(tx, os.urandom(32))
         return str(Cid(0, 0x70, b"\x00\x24\x08\x01\x12\x20" + key))
 
-    # upkeep ---------------------------------------------------------------------------------------------------
-
-    async def collect(self, *, dry_run: bool = False, removed: Callable[[str], None] | None = None) -> Collected:
-        """Remove blocks that no hold needs and that are older than the grace period.
-
-        Raises `Conflict` while a backup or another collection runs. `removed` is told each CID (as raw v1).
-        """
-        loop = asyncio.get_running_loop()
-        now = self._clock.now()
-        before = (now - timedelta(hours=self.config.grace_hours)).timestamp()
-
-        def refresh() -> list[upkeep.Root]:
-            return asyncio.run_coroutine_threadsafe(self.holds.needed(), loop).result()
-
-        def work() -> tuple[upkeep.Marked, upkeep.Swept]:
-            marked = upkeep.Marked(self.blocks)
-            marked.add(refresh())
-            swept = upkeep.sweep(
-                self.blocks, marked, before, dry_run=dry_run, refresh=refresh, removed=removed or (lambda _: None)
-            )
-            return marked, swept
-
-        async with self._database.begin() as lock:
-            free = await lock.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": COLLECTION_LOCK})
-            if not free.scalar():
-                raise Conflict("a backup or another collection is running", hint="try again when it is done")
-            async with self._database.begin() as tx:
-                expired = await (repo.count_expired if dry_run else repo.drop_expired)(tx, now)
-            marked, swept = await asyncio.to_thread(work)
-        return Collected(
-            dry_run=dry_run,
-            expired_holds=expired,
-            kept_blocks=len(marked),
-            removed_blocks=swept.removed_blocks,
-            removed_bytes=swept.removed_bytes,
-            young_blocks=swept.young_blocks,
-            young_bytes=swept.young_bytes,
-            missing=tuple(str(cid) for cid in marked.missing[:20]),
-        )
-
-    async def verify(self) -> Verified:
-        """Read every block and compare it with its name, then walk every held DAG."""
-        checked = await asyncio.to_thread(dags.verify, self.blocks)
-        roots = await self.holds.needed()
-        incomplete = await asyncio.to_thread(upkeep.check_roots, self.blocks, roots)
-        return Verified(
-            blocks=checked.blocks,
-            bytes=checked.size_bytes,
-            roots=len(roots),
-            corrupt=checked.damaged,
-            incomplete=incomplete,
-        )
+    # jobs --------------------------------------------------------------------------------------------------
 
     async def replicate_pending(self) -> int:
         """A job: pin at the other Kubo node what releases want pinned there; how many succeeded."""
@@ -358,3 +308,7 @@ class ContentService:
         if not any(actor.may(scope) for scope in scopes):
             names = " or ".join(scope.value for scope in scopes)
             raise Forbidden(f"{actor.name} may not do this", hint=f"use a credential with the scope {names}")
+
+
+def _recursive(roots: Sequence[tuple[str, HoldKind]]) -> list[Cid]:
+    return [Cid.parse(root) for root, kind in roots if kind is HoldKind.RECURSIVE]

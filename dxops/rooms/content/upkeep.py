@@ -1,157 +1,174 @@
-"""Keeping the store small and sound: collection (mark from holds, sweep by age) and verification. Blocking; threads."""
+"""Upkeep as background work: asked for anywhere, done once by whichever worker is free, watched by anyone.
+
+A row is a run. Who works on it holds an advisory lock for as long, on a connection of its own: a worker that dies lets
+go at once, and the next one begins again. Everything upkeep does may be done twice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import asyncio
+import contextlib
+import logging
 
 import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dxops.base.errors import DxopsError
-from dxops.engines.blocks.port import BlockStore, CorruptBlock, MissingBlock, StoredBlock
-from dxops.rooms.content.model import HoldKind
-from dxops.wire.cid import Cid
-from dxops.wire.dagcbor import links_of
+from dxops.base.actors import SYSTEM, Actor, Scope
+from dxops.base.clock import Clock
+from dxops.base.errors import DxopsError, Missing, Unavailable
+from dxops.base.ids import IdSource
+from dxops.engines.postgres.database import Database, notify
+from dxops.rooms.content import upkeep_repo as repo
+from dxops.rooms.content.caretaker import Caretaker
+from dxops.rooms.content.meter import Meter, Stopped
+from dxops.rooms.content.model import Collected, Counted, Upkeep, UpkeepKind, UpkeepState, Verified
 
-Root = tuple[str, HoldKind]
-_SWEEP = 500
-_NAMED = 20
+log = logging.getLogger(__name__)
 
-
-class Marked:
-    """The blocks that roots need, by multihash, each walked once."""
-
-    def __init__(self, blocks: BlockStore) -> None:
-        self._blocks = blocks
-        self._seen: set[bytes] = set()
-        self.missing: list[Cid] = []
-
-    def __contains__(self, cid: Cid) -> bool:
-        return cid.multihash in self._seen
-
-    def __len__(self) -> int:
-        return len(self._seen)
-
-    def add(self, roots: Iterable[Root]) -> None:
-        """Mark what `roots` need. Damaged and absent blocks stay marked; absent ones are in `missing`."""
-        for text, kind in roots:
-            root = Cid.parse(text)
-            if kind is HoldKind.DIRECT:
-                self._seen.add(root.multihash)
-            else:
-                self._walk(root)
-
-    def _walk(self, root: Cid) -> None:
-        stack = [root]
-        while stack:
-            cid = stack.pop()
-            if cid.multihash in self._seen:
-                continue
-            self._seen.add(cid.multihash)
-            if cid.codec == 0x55 and not cid.is_identity:
-                if not self._blocks.has(cid):
-                    self.missing.append(cid)
-                continue
-            try:
-                stack.extend(links_of(cid, self._blocks.get(cid)))
-            except (MissingBlock, CorruptBlock):
-                self.missing.append(cid)
-            except DxopsError:  # a codec without links that we know: the block alone is what the hold keeps
-                continue
+_CHANNEL = "content_upkeep"
+_TELL_S = 0.5
+_POLL_S = 30.0  # a worker that died told nobody
+_MAX_ATTEMPTS = 3
 
 
-class Swept(msgspec.Struct):
-    """Counts of a sweep."""
+class UpkeepRuns:
+    """The runs of all processes."""
 
-    removed_blocks: int = 0
-    removed_bytes: int = 0
-    young_blocks: int = 0
-    young_bytes: int = 0
+    def __init__(self, database: Database, caretaker: Caretaker, clock: Clock, ids: IdSource) -> None:
+        self._database = database
+        self._caretaker = caretaker
+        self._clock = clock
+        self._ids = ids
 
+    async def start(self, actor: Actor, kind: UpkeepKind) -> Upkeep:
+        """Ask for a run (scope OPERATE); the unfinished one where there is one."""
+        actor.require(Scope.OPERATE)
+        while True:
+            async with self._database.begin() as tx:
+                run = Upkeep(
+                    id=self._ids("upk"),
+                    kind=kind,
+                    state=UpkeepState.WAITING,
+                    actor=actor.name,
+                    asked_at=self._clock.now(),
+                )
+                if await repo.open_run(tx, run):
+                    await notify(tx, _CHANNEL, kind.value)
+                    return run
+            async with self._database.begin() as tx:  # unless it was finished between the two
+                found = [one for one in await repo.unfinished(tx) if one.kind is kind]
+            if found:
+                return found[0]
 
-def sweep(
-    blocks: BlockStore,
-    marked: Marked,
-    before: float,
-    *,
-    dry_run: bool,
-    refresh: Callable[[], Iterable[Root]],
-    removed: Callable[[str], None],
-) -> Swept:
-    """Delete what is neither marked nor written or touched since `before` (epoch seconds).
+    async def get(self, run_id: str) -> Upkeep:
+        """One run. Raises `Missing`."""
+        async with self._database.begin() as tx:
+            run = await repo.find(tx, run_id)
+        if run is None:
+            raise Missing(f"no upkeep '{run_id[:60]}'", hint="`GET /api/content/upkeep` lists the newest")
+        return run
 
-    Holds made while this runs are seen: `refresh` is asked before each batch is deleted, and a block that is put or
-    touched meanwhile is young. So nothing goes that a hold needs, whatever the order.
-    """
-    done = Swept()
-    for batch in _batches(stored for stored in blocks.all() if stored.cid not in marked):
-        old = [stored for stored in batch if stored.modified_at < before]
-        done.young_blocks += len(batch) - len(old)
-        done.young_bytes += sum(stored.size_bytes for stored in batch) - sum(stored.size_bytes for stored in old)
-        if not dry_run and old:
-            marked.add(refresh())
-            old = [stored for stored in old if stored.cid not in marked]
-        for stored in old:
-            if dry_run or blocks.delete_if_older([stored.cid], before):
-                done.removed_blocks += 1
-                done.removed_bytes += stored.size_bytes
-                removed(str(stored.cid))
-    return done
+    async def newest(self) -> list[Upkeep]:
+        """The newest run of each kind, newest first."""
+        async with self._database.begin() as tx:
+            return await repo.newest(tx)
 
+    # the worker's side ----------------------------------------------------------------------------------------
 
-def _batches(items: Iterable[StoredBlock]) -> Iterator[list[StoredBlock]]:
-    batch: list[StoredBlock] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == _SWEEP:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def check_roots(blocks: BlockStore, roots: Iterable[Root]) -> dict[str, str]:
-    """Held roots that are not whole, each with its first missing block."""
-    whole = Marked(blocks)
-    incomplete: dict[str, str] = {}
-    for root, kind in roots:
-        before = len(whole.missing)
-        whole.add([(root, kind)])
-        if len(whole.missing) > before:
-            incomplete[root] = str(whole.missing[before])
-    return incomplete
-
-
-def below(blocks: BlockStore, roots: Sequence[Root]) -> list[str]:
-    """Every CID below the recursive roots, the roots themselves left out, each once."""
-    found: dict[bytes, str] = {}
-    tops = {Cid.parse(root).multihash for root, _ in roots}
-    for root, kind in roots:
-        for cid in _reachable(blocks, Cid.parse(root)) if kind is HoldKind.RECURSIVE else ():
-            if cid.multihash not in tops:
-                found.setdefault(cid.multihash, str(cid))
-    return sorted(found.values())
-
-
-def holder_of(blocks: BlockStore, roots: Iterable[Root], wanted: Cid) -> str | None:
-    """The first recursive root whose DAG has `wanted`."""
-    for root, kind in roots:
-        if kind is HoldKind.RECURSIVE and any(
-            cid.multihash == wanted.multihash for cid in _reachable(blocks, Cid.parse(root))
-        ):
-            return root
-    return None
-
-
-def _reachable(blocks: BlockStore, root: Cid) -> Iterator[Cid]:
-    seen: set[bytes] = set()
-    stack = [root]
-    while stack:
-        cid = stack.pop()
-        if cid.multihash in seen:
-            continue
-        seen.add(cid.multihash)
-        yield cid
+    async def attend(self, stop: asyncio.Event) -> None:
+        """Work off what is asked for until `stop`. Waits while PostgreSQL is away. A store that was never counted is
+        counted."""
+        wake = asyncio.Event()
+        listener = asyncio.create_task(self._listen(wake), name="upkeep wakeups")
+        stopping = asyncio.create_task(stop.wait())
+        first = True
         try:
-            stack.extend(links_of(cid, blocks.get(cid)) if cid.codec != 0x55 else ())
-        except DxopsError:  # absent, damaged or of a codec without links: nothing below it can be listed
-            continue
+            while not stop.is_set():
+                wake.clear()
+                try:
+                    if first and not await self._is_counted():
+                        await self.start(SYSTEM, UpkeepKind.COUNT)
+                    first = False
+                    await self.work(stop)
+                except Unavailable as error:
+                    log.warning("upkeep waits", extra={"reason": error.message})
+                waking = asyncio.create_task(wake.wait())
+                await asyncio.wait({waking, stopping}, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
+                waking.cancel()
+        finally:
+            listener.cancel()
+            stopping.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+
+    async def work(self, stop: asyncio.Event | None = None) -> int:
+        """Do what waits now and what a dead worker left, one after another; how many. What another works on is left
+        to it."""
+        done = 0
+        async with self._database.begin() as tx:
+            waiting = await repo.unfinished(tx)
+        for run in waiting:
+            if stop is not None and stop.is_set():
+                break
+            async with self._database.begin() as lock:
+                if not await repo.lock(lock, run.kind):
+                    continue
+                async with self._database.begin() as tx:
+                    attempts = await repo.begin(tx, run.id, self._clock.now())
+                if attempts:
+                    await self._one(run, attempts, lock, stop)
+                    done += 1
+        return done
+
+    async def _one(self, run: Upkeep, attempts: int, lock: AsyncConnection, stop: asyncio.Event | None) -> None:
+        """Raises `Unavailable` where PostgreSQL goes away: the row stays, the work is begun again."""
+        if attempts > _MAX_ATTEMPTS:
+            await self._finish(run, None, f"given up: {_MAX_ATTEMPTS} workers died over it; their logs say why")
+            return
+        meter = Meter()
+        task = asyncio.create_task(self._do(run.kind, meter))
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=_TELL_S)
+                if stop is not None and stop.is_set():
+                    meter.stop()
+                async with self._database.begin() as tx:
+                    await repo.tell(tx, run.id, meter.progress)
+                await lock.execute(text("SELECT 1"))  # still ours, and not idle for the server
+        finally:
+            meter.stop()
+            with contextlib.suppress(Exception):
+                await task  # the thread ends at its next block; what it gave is looked at below
+        run = msgspec.structs.replace(run, progress=meter.progress)
+        try:
+            report = task.result()
+        except Stopped:
+            async with self._database.begin() as tx:
+                await repo.put_back(tx, run.id)
+        except DxopsError as error:
+            log.warning("upkeep failed", extra={"kind": run.kind.value, "reason": error.message})
+            await self._finish(run, None, error.message)
+        except Exception:
+            log.exception("upkeep failed", extra={"kind": run.kind.value})
+            await self._finish(run, None, "an error of dxops itself; the worker's log has it")
+        else:
+            await self._finish(run, report, None)
+
+    async def _do(self, kind: UpkeepKind, meter: Meter) -> Verified | Collected | Counted:
+        if kind is UpkeepKind.VERIFY:
+            return await self._caretaker.verify(meter)
+        if kind is UpkeepKind.COUNT:
+            return await self._caretaker.count(meter)
+        return await self._caretaker.collect(dry_run=kind is UpkeepKind.PREVIEW, meter=meter)
+
+    async def _finish(self, run: Upkeep, report: Verified | Collected | Counted | None, error: str | None) -> None:
+        async with self._database.begin() as tx:
+            await repo.finish(tx, run, self._clock.now(), report=report, error=error)
+
+    async def _is_counted(self) -> bool:
+        async with self._database.begin() as tx:
+            return await repo.last_counted(tx) is not None
+
+    async def _listen(self, wake: asyncio.Event) -> None:
+        async for _ in self._database.notifications([_CHANNEL]):
+            wake.set()

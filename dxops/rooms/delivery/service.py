@@ -336,12 +336,12 @@ class Delivery(Catalogue):
         return ReadyModule(module=module, version=version, prepared=await self._preparer.prepare(module.cid))
 
     async def _complete(self, attempt: Attempt, release: Release, live_id: str | None) -> None:
-        """Refuse a flip to a release whose content is damaged, and keep the refusal in the history.
+        """Refuse a flip to a release that is not whole, and keep the refusal in the history.
 
-        The tree is walked whole. Of the manifest only its own block is asked for: its DAG is the same files again and
-        their variants, and walking that too would cost three times as much as the rest of a flip.
+        The tree, and with the manifest all that is served in its place: pages of the manifest, compressed variants.
+        The tree is asked for by itself too, should a manifest not have been of it.
         """
-        missing = (*(await self._content.check(release.cid)).missing, *await self._content.missing([release.manifest]))
+        missing = await self._content.holes([release.cid, release.manifest])
         if missing:
             error = _incomplete(f"{release.app} {release.version}", release.cid, missing[0])
             async with self._database.begin() as tx:

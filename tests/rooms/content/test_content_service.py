@@ -21,7 +21,7 @@ from dxops.rooms.content.kubo_rpc import KuboRpc
 from dxops.rooms.content.model import HoldKind
 from dxops.rooms.content.service import ContentService
 from dxops.wire import car as wire_car
-from dxops.wire.cid import Cid
+from dxops.wire.cid import DAG_CBOR, RAW, Cid
 from tests.rooms.content.conftest import serve
 
 DAY = 24 * 3600
@@ -39,18 +39,36 @@ async def test_collection_takes_what_is_old_and_unneeded_only(
     node = await content.store_node({"kind": "manifest"}, [leaf])
     loose = await content.store(b"loose")
     await hold(content, database, node)
-    assert (await content.collect()).removed_blocks == 0  # all are young
+    assert (await content.caretaker.collect()).removed_blocks == 0  # all are young
     clock.advance(2 * DAY)
-    dry = await content.collect(dry_run=True)
+    dry = await content.caretaker.collect(dry_run=True)
     assert (dry.removed_blocks, dry.removed_bytes) == (1, 5)
     assert await content.missing([loose]) == []
     removed: list[str] = []
-    assert (await content.collect(removed=removed.append)).removed_blocks == 1
+    assert (await content.caretaker.collect(removed=removed.append)).removed_blocks == 1
     assert removed == [loose]
     assert await content.missing([loose, node, leaf]) == [loose]
     async with database.begin() as tx:
         await content.drop(tx, node, "release:rel_1")
-    assert (await content.collect()).removed_blocks == 2
+    assert (await content.caretaker.collect()).removed_blocks == 2
+
+
+@pytest.mark.parametrize("codec", [RAW, DAG_CBOR])
+async def test_a_block_that_is_held_alone_does_not_hide_what_another_hold_needs_below_it(
+    content: ContentService, database: Database, clock: ManualClock, codec: int
+) -> None:
+    """The same block may be a root held as "this block only", even as raw bytes, and a node of a DAG held whole."""
+    leaf = await content.store(b"below both")
+    node = Cid.parse(await content.store_node({}, [leaf]))
+    alone = str(Cid(1, codec, node.multihash))
+    top = await content.store_node({"later": 0}, [str(node)])
+    while top < alone:  # roots are marked by name: the one that is held alone is to come first
+        top = await content.store_node({"later": top}, [str(node)])
+    await content.holds.pin(alone, kind=HoldKind.DIRECT)
+    await hold(content, database, top)
+    clock.advance(2 * DAY)
+    await content.caretaker.collect()
+    assert await content.missing([leaf, str(node), top]) == []
 
 
 async def test_a_hold_or_a_block_that_comes_during_a_collection_counts(
@@ -70,7 +88,7 @@ async def test_a_hold_or_a_block_that_comes_during_a_collection_counts(
         return found
 
     monkeypatch.setattr(content.holds, "needed", needed)
-    assert (await content.collect()).removed_blocks == 0
+    assert (await content.caretaker.collect()).removed_blocks == 0
     assert calls == 2
     assert await content.missing([root]) == []
 
@@ -79,7 +97,7 @@ async def test_only_one_collection_and_none_during_a_backup(content: ContentServ
     async with database.begin() as other:
         await other.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": COLLECTION_LOCK})
         with pytest.raises(Conflict, match="backup"):
-            await content.collect()
+            await content.caretaker.collect()
 
 
 async def test_an_upload_ends_by_itself_and_a_refused_publish_ends_it_at_once(
@@ -91,10 +109,10 @@ async def test_an_upload_ends_by_itself_and_a_refused_publish_ends_it_at_once(
     async with database.begin() as tx:
         await content.abandon(tx, refused)
     clock.advance(3 * DAY)
-    await content.collect()
+    await content.caretaker.collect()
     assert await content.missing([kept, refused]) == [refused]
     clock.advance(5 * DAY)
-    assert (await content.collect()).expired_holds == 1
+    assert (await content.caretaker.collect()).expired_holds == 1
     assert await content.missing([kept]) == [kept]
 
 
@@ -127,18 +145,18 @@ async def test_verify_names_damage_and_holes(content: ContentService, blocks: Fi
     good, bad = await content.store(b"good"), await content.store(b"damaged")
     root = await content.store_node({}, [good, bad])
     await hold(content, database, root)
-    assert (await content.verify()).ok
+    assert (await content.caretaker.verify()).ok
     path = blocks.path(Cid.parse(bad))
     assert path is not None
     path.chmod(0o600)
     path.write_bytes(b"DAMAGED")
-    report = await content.verify()
+    report = await content.caretaker.verify()
     assert not report.ok
     assert report.corrupt == (bad,)
     assert report.incomplete == {root: bad}
     assert (await content.check(root)).missing == (bad,)
     assert await content.store(b"damaged") == bad  # the next import heals it
-    assert (await content.verify()).ok
+    assert (await content.caretaker.verify()).ok
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:

@@ -190,11 +190,11 @@ async def test_a_cut_upload_pins_nothing_and_is_collected(
     assert (await content.holds.page()).items == []
     clock.advance(25 * 3600)
     for _ in range(100):  # until the cut request has been noticed and its blocks, if any, are there to collect
-        report = await content.collect()
-        if (await content.stats()).blocks == 0:
+        report = await content.caretaker.collect()
+        if (await content.caretaker.count()).blocks == 0:
             break
         await asyncio.sleep(0.02)
-    assert (await content.stats()).blocks == 0, report
+    assert (await content.caretaker.count()).blocks == 0, report
 
 
 @pytest.mark.fault

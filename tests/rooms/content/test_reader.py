@@ -10,8 +10,11 @@ import pytest
 from dxops.base.errors import Missing, Refused
 from dxops.engines.blocks.memory import MemoryBlocks
 from dxops.engines.blocks.port import MissingBlock
-from dxops.rooms.content.dags import EntityBytes, car_blocks, completeness, verify, walk
+from dxops.rooms.content.dags import EntityBytes, car_blocks, completeness, walk
+from dxops.rooms.content.meter import Meter
+from dxops.rooms.content.paths import resolve
 from dxops.rooms.content.reader import Reader
+from dxops.rooms.content.verification import check_blocks
 from dxops.wire import dagcbor
 from dxops.wire.cid import DAG_CBOR, Cid
 from dxops.wire.unixfs import V0_2015, V1_256K, Profile, kubo_profile
@@ -75,16 +78,19 @@ def test_the_tree_names_every_entry_parents_first(blocks: MemoryBlocks, root: Ci
     ]
 
 
+def text_of(blocks: MemoryBlocks, file: Cid) -> bytes:
+    return b"".join(Reader(blocks).read(file))
+
+
 def test_paths_resolve_to_one_cid_a_segment(blocks: MemoryBlocks, root: Cid) -> None:
-    reader = Reader(blocks)
-    found = reader.resolve(root, ["a", "b", "deep.txt"])
-    assert len(found.cids) == 4
+    found = resolve(blocks, root, ["a", "b", "deep.txt"])
+    assert len(found.roots) == 4
     assert len(found.proof) == 3
-    assert b"".join(reader.read(found.cid)) == b"deep" * 100
-    assert reader.read_bytes(reader.resolve(root, ["not-utf8", "\udcff"]).cid, 5) == b"bytes"
+    assert text_of(blocks, found.cid) == b"deep" * 100
+    assert text_of(blocks, resolve(blocks, root, ["not-utf8", "\udcff"]).cid) == b"bytes"
     for path in (["no"], ["a", "no"], ["index.html", "behind"]):
         with pytest.raises(Missing):
-            reader.resolve(root, path)
+            resolve(blocks, root, path)
 
 
 def test_every_range_of_a_deep_file(blocks: MemoryBlocks) -> None:
@@ -115,12 +121,12 @@ def test_a_sharded_directory(blocks: MemoryBlocks) -> None:
     root = tree(blocks, V1_256K, {name: name for name in names}, {})
     reader = Reader(blocks)
     assert [entry.name.encode() for entry in reader.entries(root)] == names
-    assert reader.read_bytes(reader.resolve(root, ["file-04711.txt"]).cid, 99) == b"file-04711.txt"
-    assert len(reader.resolve(root, ["file-04711.txt"]).proof) >= 2
+    assert text_of(blocks, resolve(blocks, root, ["file-04711.txt"]).cid) == b"file-04711.txt"
+    assert len(resolve(blocks, root, ["file-04711.txt"]).proof) >= 2
     with pytest.raises(Missing):
-        reader.resolve(root, ["file-99999.txt"])
+        resolve(blocks, root, ["file-99999.txt"])
     with pytest.raises(Missing):
-        reader.resolve(root, ["00"])
+        resolve(blocks, root, ["00"])
     shards = {str(cid) for cid in reader.directory_blocks(root)}
     assert {str(cid) for cid, _ in car_blocks(blocks, root, scope="entity")} == shards
     assert 256 < len(shards) < 600
@@ -131,7 +137,7 @@ def test_completeness_names_what_is_missing(blocks: MemoryBlocks, root: Cid) -> 
     assert whole.ok
     assert whole.blocks == len(list(walk(blocks, root)))
     assert whole.dag_bytes == sum(len(block) for _, block in walk(blocks, root))
-    gone = Reader(blocks).resolve(root, ["index.html"]).cid
+    gone = resolve(blocks, root, ["index.html"]).cid
     blocks.delete_if_older([gone], 1e12)
     assert completeness(blocks, root).missing == (str(gone),)
     with pytest.raises(MissingBlock):
@@ -152,7 +158,7 @@ def test_walks_go_through_dag_cbor_and_skip_identity(blocks: MemoryBlocks, root:
 def test_car_scopes(blocks: MemoryBlocks) -> None:
     data = random.Random(3).randbytes(95)
     root = tree(blocks, SMALL, {b"f": data}, {})
-    found = Reader(blocks).resolve(root, ["f"])
+    found = resolve(blocks, root, ["f"])
 
     def cids(**options: object) -> list[Cid]:
         return [cid for cid, _ in car_blocks(blocks, found.cid, proof=found.proof, **options)]  # type: ignore[arg-type]
@@ -190,11 +196,11 @@ def test_bad_entity_bytes(text: str) -> None:
         EntityBytes.parse(text)
 
 
-def test_verify_reads_everything(blocks: MemoryBlocks, root: Cid) -> None:
-    assert verify(blocks).damaged == ()
-    cid = Reader(blocks).resolve(root, ["index.html"]).cid
+def test_every_stored_block_is_read(blocks: MemoryBlocks, root: Cid) -> None:
+    assert check_blocks(blocks, Meter()).damaged == ()
+    cid = resolve(blocks, root, ["index.html"]).cid
     blocks.keep({cid.multihash: b"other"})
-    assert verify(blocks).damaged == (str(Cid(1, 0x55, cid.multihash)),)
+    assert check_blocks(blocks, Meter()).damaged == (str(Cid(1, 0x55, cid.multihash)),)
 
 
 def test_sizes_that_lie_are_refused(blocks: MemoryBlocks) -> None:

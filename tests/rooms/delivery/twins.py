@@ -66,8 +66,8 @@ class TwinContent:
         known = root in self.trees or root.startswith("manifest-")
         return Completeness(blocks=1, dag_bytes=1, missing=() if known else (root,))
 
-    async def missing(self, cids: Sequence[str]) -> list[str]:
-        return [cid for cid in cids if cid in self.lost]
+    async def holes(self, roots: Sequence[str]) -> list[str]:
+        return [block for root in roots for block in (await self.check(root)).missing]
 
     async def hold(self, tx: AsyncConnection, root: str, owner: str, *, until: datetime | None = None) -> None:
         on_commit(tx, lambda: self.holds.add((root, owner)))

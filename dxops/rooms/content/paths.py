@@ -53,11 +53,6 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
     target: str | None = None
 
 
-def unixfs(blocks: BlockStore, cid: Cid) -> Node:
-    """The node. Raises `Refused` for what is not UnixFS."""
-    return decode_node(cid, blocks.get(cid))
-
-
 def resolve(blocks: BlockStore, root: Cid, segments: Sequence[str], *, stop_at_data: bool = False) -> Found:
     """Follow names from `root`. Raises `NoLink`; with `stop_at_data` a path inside a dag-cbor block is a remainder."""
     cid, roots, proof = root, [root], list[Cid]()
@@ -123,7 +118,7 @@ def _step(blocks: BlockStore, cid: Cid, segment: str, proof: list[Cid]) -> Cid:
 
 
 def _shard(blocks: BlockStore, cid: Cid) -> Node:
-    node = unixfs(blocks, cid)
+    node = decode_node(cid, blocks.get(cid))
     if node.data.type != HAMT_SHARD:
         raise Refused(f"{cid} is not the shard that its parent says", code="bad_unixfs")
     return node
