@@ -8,15 +8,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from dxops.app.client import ApiClient
 from dxops.app.publishing import publish as flow
 from dxops.app.publishing.build import build_variables, run_build, secrets_in
 from dxops.app.publishing.find import find_files, output_directory, read_file
 from dxops.app.publishing.git import Checkout, environment_for, read_checkout
 from dxops.app.publishing.publish import Group, Options, Publishing
+from dxops.app.publishing.run_log import RunLog
 from dxops.app.publishing.screen import Screen
 from dxops.app.publishing.upload import Uploaded
 from dxops.base.errors import DxopsError, Missing, Refused
@@ -142,6 +144,27 @@ def test_a_build_runs_without_a_shell_and_streams_both_outputs(tmp_path: Path) -
 def test_a_build_that_fails_says_how(tmp_path: Path, command: list[str], reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         run_build(module("kai", *command), tmp_path, os.environ, lambda _stream, _line: None)
+
+
+class NoServer:
+    """An `ApiClient` as far as a log needs one: keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, str]] = []
+
+    def post(self, path: str, body: dict[str, list[dict[str, str]]]) -> None:
+        self.lines += body["lines"]
+
+
+def test_a_secret_between_colours_is_masked() -> None:
+    server = NoServer()
+    log = RunLog(cast(ApiClient, server), "run_x")
+    log.hide(["http://key@sentry.example/7"])
+    log.tell("\x1b[32mto http://key@sentry.example/7\x1b[39m")
+    log.tell("to \x1b[1mhttp://\x1b[36mkey\x1b[22m@sentry.example/7\x1b[39m.")
+    log.tell("to http://key@\x00sentry.example/7")
+    log.close()
+    assert [line["text"] for line in server.lines] == ["\x1b[32mto ***\x1b[39m", "to ***.", "to ***"]
 
 
 def test_only_sensitive_values_are_masked() -> None:

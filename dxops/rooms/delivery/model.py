@@ -236,7 +236,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a run's log. `seq` starts at 1; `stream` is `out`, `err` or `info` (ours); `text` has no newline."""
+    """One line of a run's log. `seq` starts at 1; `stream` is `out`, `err` or `info` (ours); `text` has no newline;
+    where colours were asked for, it has them as SGR sequences (`wire.sgr`) and no other control."""
 
     seq: int
     at: datetime

@@ -311,10 +311,10 @@ class Delivery(Catalogue):
             app = found.name if found else app
         return await self._runs.list(app, cursor, limit)
 
-    def follow_run(self, run_id: str, *, after: int = 0) -> AsyncIterator[RunLine]:
-        """Every line after `after`, from the start by default, then live until the run is finished. Raises `Missing`
-        at the first step."""
-        return self._runs.follow(run_id, after)
+    def follow_run(self, run_id: str, *, after: int = 0, colors: bool = False) -> AsyncIterator[RunLine]:
+        """Every line after `after`, from the start by default, then live until the run is finished; with `colors` in
+        the form of `wire.sgr`, else plain. Raises `Missing` at the first step."""
+        return self._runs.follow(run_id, after, colors=colors)
 
     # --- shared steps ---
 
