@@ -15,6 +15,7 @@ import pytest
 from dxops.app.client import ApiClient
 from dxops.app.publishing import publish as flow
 from dxops.app.publishing.build import build_variables, run_build, secrets_in
+from dxops.app.publishing.dot_files import DotFiles
 from dxops.app.publishing.find import find_files, output_directory, read_file
 from dxops.app.publishing.git import Checkout, environment_for, read_checkout
 from dxops.app.publishing.publish import Group, Options, Publishing
@@ -210,7 +211,7 @@ class Server:
         self.bodies.append(body)
         return {
             "modules": [
-                {"release": self.release(i), "skipped": False, "superseded": False, "warnings": []}
+                {"release": self.release(i), "skipped": False, "superseded": False, "warnings": [], "tunnel_url": None}
                 for i in body["modules"]
             ]
         }
@@ -231,7 +232,7 @@ class Server:
 def uploads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     seen: list[Path] = []
 
-    def upload(client: object, directory: Path, progress: Callable[[int, int], None]) -> Uploaded:
+    def upload(client: object, directory: Path, dot_files: DotFiles, progress: Callable[[int, int], None]) -> Uploaded:
         seen.append(directory)
         progress(1, 2)
         return Uploaded(cid=f"bafy{directory.name}", files=1, size_bytes=2, sent_bytes=2)
