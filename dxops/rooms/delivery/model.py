@@ -255,26 +255,30 @@ class LogText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModuleInput(msgspec.Struct, frozen=True, kw_only=True):
-    """One module to release: an app's name, the root CID of its uploaded bundle, and what it says of itself."""
+    """One module to release: an app's name, the root CID of its uploaded bundle, and what it says of itself. `tunnel`
+    turns its tunnel on; false leaves it as it is."""
 
     name: str
     cid: str
     version: str | None = None
     record: dict[str, object] = {}
     duration_s: float | None = None
+    tunnel: bool = False
 
 
 class PublishOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """One module's result.
 
     `skipped`: `skip_existing` kept the stored release, which is the one given. `superseded`: a publish that arrived
-    later is live. `warnings` are of the content: a `_redirects` line that cannot be used, a missing index.
+    later is live. `warnings` are of the content (a `_redirects` line that cannot be used, a missing index) or of a
+    tunnel that is asked for and has no address yet; `tunnel_url` is its address.
     """
 
     release: Release
     skipped: bool = False
     superseded: bool = False
     warnings: tuple[str, ...] = ()
+    tunnel_url: str | None = None
 
 
 class BuildSettings(msgspec.Struct, frozen=True, kw_only=True):
