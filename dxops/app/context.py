@@ -13,6 +13,7 @@ import typer
 
 from dxops.app.data import DataDirectory
 from dxops.base.errors import ConfigFaults, DxopsError
+from dxops.engines.postgres.refusals import REFUSES
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,11 +47,12 @@ def put_json(value: object) -> None:
 
 
 def fail(error: DxopsError) -> NoReturn:
-    """Show an expected error the same way everywhere and exit: 2 for a faulty configuration, else 1."""
+    """Show an expected error the same way everywhere and exit: 2 for what is wrong in the configuration and will fail
+    the same way again, else 1."""
     say(f"error: {error.message}")
     if error.hint:
         say(f"  {error.hint}")
-    raise typer.Exit(2 if isinstance(error, ConfigFaults) else 1)
+    raise typer.Exit(2 if isinstance(error, ConfigFaults) or error.code == REFUSES else 1)
 
 
 def shows_errors(command: Callable[P, R]) -> Callable[P, R]:

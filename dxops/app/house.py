@@ -28,6 +28,7 @@ from dxops.rooms.delivery.config import DeliverySettings
 from dxops.rooms.delivery.service import Delivery
 from dxops.rooms.kube.model import make_node
 from dxops.rooms.kube.service import Kube
+from dxops.rooms.kube.tunnels import Tunnels
 from dxops.rooms.origin.app import OriginApp
 from dxops.rooms.origin.prepare import Preparation
 from dxops.wire.unixfs import V1_256K
@@ -96,7 +97,12 @@ class House:
             ),
             self.clock,
             events=self.events,
+            tunnels=self.tunnels,
         )
+
+    @cached_property
+    def tunnels(self) -> Tunnels:
+        return Tunnels(self.database, self.accounts.audit, self.settings.kube, self.clock)
 
     @cached_property
     def kube(self) -> Kube:
@@ -118,8 +124,8 @@ class House:
             self.delivery,
             self.accounts.tokens,
             self.accounts.tokens,
-            self.accounts.audit,
             self.content,
+            self.tunnels,
             self.roles,
             node,
             settings.kube,

@@ -246,7 +246,8 @@ class Sites(Protocol):
 class PublishModule(msgspec.Struct, frozen=True, kw_only=True):
     """One module of a publish: the app's name as written (`example:app/tasks`), its bundle and what it says of itself.
 
-    `record` is the module as camelCase JSON (`displayName`, `type`, `tags`, `build`, …) without the bundle.
+    `record` is the module as camelCase JSON (`displayName`, `type`, `tags`, `build`, …) without the bundle. `tunnel`
+    asks for a public address besides.
     """
 
     name: str
@@ -257,7 +258,8 @@ class PublishModule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublishedModule(msgspec.Struct, frozen=True, kw_only=True):
-    """A module's live release in one environment. `skipped` when `skip_existing` kept the stored one."""
+    """A module's live release in one environment. `skipped` when `skip_existing` kept the stored one.
+    `urls` of a publish end with the tunnel's, where there is one."""
 
     name: str
     app: str
@@ -294,7 +296,8 @@ class Tunnels(Protocol):
     """Public addresses for apps."""
 
     async def enable(self, actor: Actor, environment: str, app: str) -> str | None:
-        """Turn the tunnel on; its public URL where a command is configured, else None."""
+        """Turn the tunnel of an app (its host label) on; its public URL as soon as the configured command says it, None
+        where there is no command or it says none in time."""
         ...
 
 

@@ -41,7 +41,7 @@ def router(house: ConsoleHouse) -> Router:
         after = int(last) if last.isdigit() else 0
 
         async def lines() -> AsyncIterator[ServerSentEventMessage]:
-            async for line in house.delivery.follow_run(run_id, after=after):
+            async for line in house.delivery.follow_run(run_id, after=after, colors=True):
                 text = msgspec.json.encode(line).decode()
                 yield ServerSentEventMessage(event="line", id=line.seq, data=text)
             yield ServerSentEventMessage(event="end", data="{}")

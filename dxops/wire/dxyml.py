@@ -47,13 +47,14 @@ class DxYmlFaults(DxopsError):
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
     """How a module is built. `command` is a line, split at single spaces; None means the default. `env` values are
-    texts: other kinds are written as JSON."""
+    texts: other kinds are written as JSON. `dotfiles`, ours: True for all, or patterns of those to publish."""
 
     command: str | None = None
     outdir: str | None = None
     version: str | None = None
     tag: str | None = None
     env: dict[str, str] = {}
+    dotfiles: bool | tuple[str, ...] = False
 
 
 class Module(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,7 +205,16 @@ class _Reader:
             version=self.text(fields.get("version"), f"{at}.version", numbers=True),
             tag=self.text(fields.get("tag"), f"{at}.tag", numbers=True),
             env={name: _as_variable(value) for name, value in (env or {}).items()},
+            dotfiles=self.dotfiles(fields.get("dotfiles"), f"{at}.dotfiles"),
         )
+
+    def dotfiles(self, node: yaml.Node | None, at: str) -> bool | tuple[str, ...]:
+        found = self.value(node, at)
+        if isinstance(found, list) and all(isinstance(one, str) and one for one in found):
+            return tuple(map(str, found))
+        if not isinstance(found, bool | None):
+            self.fault(node, at, "expected true, false or a list of names and patterns")
+        return found is True
 
     def pairs(self, node: yaml.Node | None, at: str) -> Iterator[tuple[str, yaml.Node]]:
         """The keys and values of a mapping; faults for anything else, and for a key that repeats."""

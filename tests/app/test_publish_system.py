@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,9 +17,14 @@ from tests.harness import System, running_system
 pytestmark = [pytest.mark.system, pytest.mark.database]
 
 
+TUNNEL = "import sys, time; print('open at', sys.argv[1], flush=True); time.sleep(1000)"
+
+
 @pytest.fixture(scope="module")
 def system() -> Iterator[System]:
-    with running_system('[apps.tasks]\nsentry_dsn = "http://key@sentry.example/7"\n') as made:
+    tunnel = json.dumps([sys.executable, "-c", TUNNEL, f"https://{{app}}.{os.getpid()}.tunnel.example"])
+    apps = '[apps.tasks]\nsentry_dsn = "http://key@sentry.example/7"\n'
+    with running_system(f"{apps}[kube]\ntunnel_command = {tunnel}\n") as made:
         yield made
 
 
@@ -102,6 +108,38 @@ def test_from_a_branch_to_people_and_back(system: System, tmp_path: Path) -> Non
     assert "tasks | built" in log.stdout
     assert "sentry.example" not in log.stdout
     assert "example:app/notes" in system.dxops("releases", "example:app/notes", "--json")
+
+
+def test_well_known_files_and_a_tunnel(system: System, tmp_path: Path) -> None:
+    place = tmp_path / "repo"
+    out = place / "out"
+    (out / ".well-known" / "dx").mkdir(parents=True)
+    (place / "dx.yml").write_text("modules:\n  - name: pwa\n    tunnel: true\n")
+    (out / "index.html").write_text("pwa")
+    (out / ".nojekyll").write_text("")
+    (out / ".env").write_text("SECRET=1")
+    (out / ".well-known" / "assetlinks.json").write_text('[{"relation": []}]')
+    (out / ".well-known" / "apple-app-site-association").write_text('{"applinks": {}}')
+    (out / ".well-known" / "dx" / "config").write_text("not mine to say")
+    said = publish(system, place, "--no-build", "--env", "dev", status=0)["pwa"]
+    assert page(system, "pwa.localhost", "/.well-known/assetlinks.json").json() == [{"relation": []}]
+    association = page(system, "pwa.localhost", "/.well-known/apple-app-site-association")
+    assert (association.json(), association.headers["content-type"]) == ({"applinks": {}}, "application/json")
+    config = page(system, "pwa.localhost", "/.well-known/dx/config")
+    assert "runtime" in config.json()
+    for path in ("/.nojekyll", "/.env"):
+        assert page(system, "pwa.localhost", path).status_code == 404
+    warnings = "\n".join(said["warnings"])  # type: ignore[arg-type]
+    assert "left out: .nojekyll;" in warnings
+    assert "always are: .env" in warnings
+    assert "the host itself answers" in warnings
+    public = f"https://pwa.{os.getpid()}.tunnel.example"
+    assert said["urls"][-1] == public  # type: ignore[index]
+
+    kept = publish(system, place, "--no-build", "--env", "dev", "--dotfiles", status=0)["pwa"]
+    assert page(system, "pwa.localhost", "/.nojekyll").status_code == 200
+    assert page(system, "pwa.localhost", "/.env").status_code == 404
+    assert kept["urls"][-1] == public  # type: ignore[index]
 
 
 def test_a_branch_without_environment_says_so(system: System, tmp_path: Path) -> None:

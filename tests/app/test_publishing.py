@@ -8,15 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from dxops.app.client import ApiClient
 from dxops.app.publishing import publish as flow
 from dxops.app.publishing.build import build_variables, run_build, secrets_in
+from dxops.app.publishing.dot_files import DotFiles
 from dxops.app.publishing.find import find_files, output_directory, read_file
 from dxops.app.publishing.git import Checkout, environment_for, read_checkout
 from dxops.app.publishing.publish import Group, Options, Publishing
+from dxops.app.publishing.run_log import RunLog
 from dxops.app.publishing.screen import Screen
 from dxops.app.publishing.upload import Uploaded
 from dxops.base.errors import DxopsError, Missing, Refused
@@ -144,6 +147,27 @@ def test_a_build_that_fails_says_how(tmp_path: Path, command: list[str], reason:
         run_build(module("kai", *command), tmp_path, os.environ, lambda _stream, _line: None)
 
 
+class NoServer:
+    """An `ApiClient` as far as a log needs one: keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, str]] = []
+
+    def post(self, path: str, body: dict[str, list[dict[str, str]]]) -> None:
+        self.lines += body["lines"]
+
+
+def test_a_secret_between_colours_is_masked() -> None:
+    server = NoServer()
+    log = RunLog(cast(ApiClient, server), "run_x")
+    log.hide(["http://key@sentry.example/7"])
+    log.tell("\x1b[32mto http://key@sentry.example/7\x1b[39m")
+    log.tell("to \x1b[1mhttp://\x1b[36mkey\x1b[22m@sentry.example/7\x1b[39m.")
+    log.tell("to http://key@\x00sentry.example/7")
+    log.close()
+    assert [line["text"] for line in server.lines] == ["\x1b[32mto ***\x1b[39m", "to ***.", "to ***"]
+
+
 def test_only_sensitive_values_are_masked() -> None:
     settings = {
         "DX_SENTRY_DESTINATION": "http://k@s/1",
@@ -187,7 +211,7 @@ class Server:
         self.bodies.append(body)
         return {
             "modules": [
-                {"release": self.release(i), "skipped": False, "superseded": False, "warnings": []}
+                {"release": self.release(i), "skipped": False, "superseded": False, "warnings": [], "tunnel_url": None}
                 for i in body["modules"]
             ]
         }
@@ -208,7 +232,7 @@ class Server:
 def uploads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     seen: list[Path] = []
 
-    def upload(client: object, directory: Path, progress: Callable[[int, int], None]) -> Uploaded:
+    def upload(client: object, directory: Path, dot_files: DotFiles, progress: Callable[[int, int], None]) -> Uploaded:
         seen.append(directory)
         progress(1, 2)
         return Uploaded(cid=f"bafy{directory.name}", files=1, size_bytes=2, sent_bytes=2)

@@ -243,15 +243,16 @@ async def put_checks(house: DemoHouse) -> None:
 
 
 def log_lines(app: str, build: int) -> list[LogText]:
-    """What a build says."""
+    """What a build says, in colour."""
+    faint, name = "\x1b[2m", "\x1b[22m\x1b[35massets/"
     said = [
         ("info", f"building {app} with: pnpm build"),
-        ("out", "vite v7.1.2 building for production..."),
+        ("out", "\x1b[36mvite v7.1.2 \x1b[32mbuilding for production...\x1b[39m"),
         ("out", f"transforming... {1200 + build * 17} modules transformed"),
-        ("out", f"dist/assets/index-{build:04x}.js   {176 + build}.2 kB, gzip 54.1 kB"),
-        ("out", "dist/assets/vendor-9f31c2.js  312.5 kB, gzip 98.0 kB"),
+        ("out", f"{faint}dist/{name}index-{build:04x}.js\x1b[39m   \x1b[1m{176 + build}.2 kB\x1b[22m, gzip 54.1 kB"),
+        ("out", f"{faint}dist/{name}vendor-9f31c2.js\x1b[39m  \x1b[1m312.5 kB\x1b[22m, gzip 98.0 kB"),
         ("err", "warning: some chunks are larger than 300 kB"),
-        ("out", "built in 6.42s"),
+        ("out", "\x1b[32m✓ built in 6.42s\x1b[39m"),
         ("info", "importing 9 files, 548 kB"),
     ]
     return [LogText(text=text, stream=stream, app=app) for stream, text in said]

@@ -129,6 +129,12 @@ def test_a_running_publish_is_followed(page: Page) -> None:
     page.locator("tr", has_text="running").locator("a.row-link").click()
     expect(page.locator(".log li")).to_have_count(6)
     expect(page.locator(".log li").last).to_contain_text("warning: some chunks")
+    assert "\x1b" not in page.locator(".log").inner_text()
+    coloured = page.locator(".log .ansi-35", has_text="assets/").first
+    expect(coloured).to_have_text(re.compile("assets/index"))
+    plain = page.locator(".log li", has_text="modules transformed")
+    ink = "element => getComputedStyle(element).color"
+    assert coloured.evaluate(ink) != plain.evaluate(ink)
     follow = page.get_by_role("button", name="Follow")
     expect(follow).to_have_attribute("aria-pressed", "true")
     follow.click()
@@ -198,6 +204,30 @@ def test_no_serious_accessibility_violation(page: Page, theme: str) -> None:
             if one["impact"] in ("serious", "critical")
         ]
     assert not found, "\n".join(str(one) for one in found)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_colour_of_a_log_is_readable(page: Page, theme: str) -> None:
+    page.goto("/runs")
+    page.locator("a.row-link").first.click()
+    expect(page.locator(".log li").first).to_be_visible()
+    page.emulate_media(color_scheme=theme)
+    page.evaluate(
+        """() => {
+            const inks = [0, ...Array(8).keys().map(n => 30 + n), ...Array(8).keys().map(n => 90 + n)];
+            for (const paper of [0, 40, 41, 42, 43, 44, 45, 46, 47]) for (const ink of inks) {
+                const item = document.createElement("li");
+                item.innerHTML = `<span></span><span></span><span class="ansi-${ink} ansi-${paper}">text</span>`;
+                document.querySelector(".log ol").append(item);
+            }
+        }"""
+    )
+    # axe passes over what is scrolled out of sight
+    page.evaluate("document.querySelector('.log').style.maxHeight = 'none'")
+    page.evaluate(AXE.read_text())
+    result = page.evaluate("axe.run('.log', {runOnly: ['color-contrast']})")
+    assert [node["html"] for one in result["violations"] for node in one["nodes"]] == []
+    assert len(result["passes"][0]["nodes"]) > 150
 
 
 def test_pages_are_light(page: Page) -> None:

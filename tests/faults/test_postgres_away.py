@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
 
+from dxops.app.supervisor.status import is_locked
 from dxops.engines.postgres.embedded import EmbeddedPostgres
 from tests.faults.releases import HOSTS, publish_command, served, write_release
 from tests.harness import System, eventually, free_ports
@@ -37,6 +40,9 @@ class Server:
             self._process = subprocess.Popen(
                 command, stdout=output, stderr=output, cwd="/", start_new_session=True, **self._engine.popen_options
             )
+
+    def accepts(self) -> bool:
+        return self._process is not None and self._engine.is_ready(self._process.pid)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -93,6 +99,55 @@ def test_it_is_waited_for_and_its_loss_is_survived(place: Path) -> None:
     finally:
         up.terminate()
         up.wait(60)
+        server.stop()
+
+
+def test_a_detached_start_tells_what_it_waits_for_and_gives_up(place: Path) -> None:
+    [port] = free_ports(1)
+    system = System(place, f'[postgres]\nurl = "postgresql://ops@127.0.0.1:{port}/dxops"\n')
+    command = [sys.executable, "-m", "dxops.app", "up", "--detach", "--timeout", "24", "--data", str(system.data)]
+    heard: list[float] = []
+    said = ""
+    started = time.monotonic()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as up:
+        assert up.stderr is not None
+        for line in up.stderr:
+            said += line
+            if "PostgreSQL does not answer" in line and not line.startswith("error"):
+                heard.append(time.monotonic() - started)
+    assert up.returncode == 1
+    assert len(heard) >= 2, said
+    assert heard[0] < 10, said  # a busy machine starts two Pythons in this time
+    assert all(late - early < 13 for early, late in pairwise(heard)), heard
+    assert "check postgres.url" in said
+    assert "error: not healthy after 24 s: PostgreSQL does not answer" in said
+    assert "Traceback" not in said
+    assert not is_locked(system.data / "dxops.lock")
+
+
+@pytest.mark.parametrize("detach", [[], ["--detach"]])
+def test_a_wrong_password_or_database_fails_at_once(place: Path, detach: list[str]) -> None:
+    server = Server(place / "server")
+    server.start()
+    try:
+        user = server.url.partition("://")[2].partition(":")[0]
+        eventually(lambda: server.accepts(), 20)
+        for name, url, reason in (
+            ("password", f"postgresql://{user}:wrong@127.0.0.1:{server.port}/dxops", "password authentication failed"),
+            ("database", server.url.replace("/dxops", "/no_such"), 'database "no_such" does not exist'),
+        ):
+            home = place / name
+            home.mkdir(mode=0o755)
+            system = System(home, f'[postgres]\nurl = "{url}"\n')
+            started = time.monotonic()
+            refused = system.try_dxops("up", *detach, timeout=60)
+            assert refused.returncode == 1
+            assert time.monotonic() - started < 30  # the retries of a setup that crashed take a minute
+            assert f"PostgreSQL at 127.0.0.1:{server.port} refuses us: {reason}" in refused.stderr
+            assert "postgres.url" in refused.stderr
+            assert "Traceback" not in refused.stderr
+            assert ":wrong@" not in refused.stderr
+    finally:
         server.stop()
 
 

@@ -142,3 +142,18 @@ def test_a_node_that_holds_itself_is_refused() -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(DxYmlFaults):
         parse_dxyml(text.encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("true", True), ("false", False), ("", False), ("[.nojekyll, '.config*']", (".nojekyll", ".config*"))],
+)
+def test_dot_files(written: str, read: object) -> None:
+    [module] = parse_dxyml(f"modules:\n  - name: a\n    build:\n      dotfiles: {written}\n".encode()).modules
+    assert module.build.dotfiles == read
+
+
+@pytest.mark.parametrize("written", ["yes please", "[1]", "{a: b}"])
+def test_faulty_dot_files(written: str) -> None:
+    with pytest.raises(DxYmlFaults, match=r"line 4: modules\[0\].build.dotfiles: expected true, false or a list"):
+        parse_dxyml(f"modules:\n  - name: a\n    build:\n      dotfiles: {written}\n".encode())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -161,8 +163,9 @@ def _log(client: Any, run: str, *, follow: bool, as_json: bool) -> None:
     connection breaks."""
     found = client.get(f"/runs/{_segment(run)}")
     last, ended = 0, None
+    colors = not as_json and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     while ended is None and (follow or last < found["lines"]):
-        with client.stream("GET", f"/runs/{_segment(run)}/log", params={"after": last}) as answer:
+        with client.stream("GET", f"/runs/{_segment(run)}/log", params={"after": last, "colors": colors}) as answer:
             kind = ""
             for text in answer.iter_lines():
                 name, _, value = text.partition(": ")

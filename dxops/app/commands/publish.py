@@ -31,6 +31,9 @@ def publish(
         bool, typer.Option("--skip-existing", help="Keep what is released under the same version.")
     ] = False,
     no_build: Annotated[bool, typer.Option("--no-build", help="Publish the output that is there.")] = False,
+    dotfiles: Annotated[
+        bool, typer.Option("--dotfiles", help="Publish dot-files too, but never .git, .env* and other credentials.")
+    ] = False,
     app: Annotated[list[str] | None, typer.Option("--app", help="Only this app (repeatable).")] = None,
     data: DataOption = None,
     config: ConfigOption = None,
@@ -46,6 +49,7 @@ def publish(
         version=version,
         skip_existing=skip_existing,
         build=not no_build,
+        dot_files=dotfiles,
         apps=app or [],
         as_json=as_json,
     )

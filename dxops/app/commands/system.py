@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dxops.app.context import ConfigOption, DataOption, JsonOption, choose, put, put_json, say, shows_errors, table
-from dxops.app.data import DataDirectory
 from dxops.app.endpoints import endpoints
+from dxops.app.supervisor.detached import START_TIMEOUT_S, start_detached, supervise_command
 from dxops.app.supervisor.main import greeting
-from dxops.app.supervisor.status import SystemRecord, read_status
+from dxops.app.supervisor.status import read_status
 from dxops.base.errors import Missing, Unavailable
 from dxops.base.log import configure_logging
-
-_START_TIMEOUT_S = 180.0
 
 
 def register(root: typer.Typer) -> None:
@@ -43,15 +39,18 @@ def up(
     data: DataOption = None,
     config: ConfigOption = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return once all roles are healthy.")] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="With --detach: give up and stop after this many seconds.", min=1)
+    ] = START_TIMEOUT_S,
 ) -> None:
     """Run all roles in the foreground until SIGTERM or Ctrl-C."""
     directory = choose(data, config)
     settings = directory.settings()
     if detach:
-        _detach(directory)
+        start_detached(directory, timeout, say)
         say(greeting(directory, settings))
     else:
-        command = _supervise_command(directory)
+        command = supervise_command(directory)
         sys.stderr.flush()
         os.execv(command[0], command)  # noqa: S606 - ours, no shell; sheds the command line's libraries
 
@@ -132,49 +131,6 @@ def show_endpoints(
     else:
         for key, value in found.items():
             put(f"{key:22} {value}")
-
-
-def _supervise_command(directory: DataDirectory) -> list[str]:
-    command = [sys.executable, "-m", "dxops.app", "supervise", "--data", str(directory.root)]
-    return command + (["--config", str(directory.config_path)] if directory.config_path.exists() else [])
-
-
-def _detach(directory: DataDirectory) -> None:
-    """Start the supervisor in a session of its own and wait until it is healthy. Already running is fine."""
-    directory.prepare()
-    if read_status(directory.status, directory.lock) is None:
-        log = directory.logs / "supervisor.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [*_supervise_command(directory), "--quiet"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        _wait_healthy(directory, process, log)
-    else:
-        _wait_healthy(directory, None, directory.logs / "supervisor.log")
-
-
-def _wait_healthy(directory: DataDirectory, process: subprocess.Popen[bytes] | None, log: Path) -> SystemRecord:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    record = None
-    while time.monotonic() < deadline:
-        record = read_status(directory.status, directory.lock)
-        ours = record is not None and (process is None or record.pid == process.pid)
-        if ours and record is not None and record.ready_at is not None and record.healthy:
-            return record
-        if process is not None and process.poll() is not None:
-            raise Unavailable(f"the supervisor ended with status {process.returncode}", hint=f"its last words: {log}")
-        time.sleep(0.05)
-    if process is not None:
-        process.terminate()
-        process.wait(60)
-    late = (
-        [f"{name} is {role.status} ({role.detail})" for name, role in record.roles.items()] if record else ["nothing"]
-    )
-    raise Unavailable(f"not healthy after {_START_TIMEOUT_S:.0f} s: {'; '.join(late)}", hint=f"see {log.parent}")
 
 
 def _alive(pid: int) -> bool:

@@ -22,6 +22,7 @@ def publish(
     version: str | None,
     skip_existing: bool,
     build: bool,
+    dot_files: bool,
     apps: list[str],
     as_json: bool,
 ) -> bool:
@@ -31,7 +32,9 @@ def publish(
     checkout = read_checkout(place)
     with open_client(data) as client, Screen() as screen:
         environment = env or environment_for(checkout.branch, client.get("/environments")["items"])
-        options = Options(environment=environment, version=version, skip_existing=skip_existing, build=build)
+        options = Options(
+            environment=environment, version=version, skip_existing=skip_existing, build=build, dot_files=dot_files
+        )
         names = [module.name for group in groups for module in group.modules]
         publishing = Publishing(client, screen, options, checkout, names)
         results: list[AppResult] = []

@@ -13,6 +13,7 @@ import msgspec
 
 from dxops.app.client import ApiClient
 from dxops.app.publishing.build import build_variables, run_build, secrets_in
+from dxops.app.publishing.dot_files import DotFiles
 from dxops.app.publishing.find import output_directory
 from dxops.app.publishing.git import Checkout
 from dxops.app.publishing.run_log import RunLog
@@ -29,6 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None
     skip_existing: bool = False
     build: bool = True
+    dot_files: bool = False
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +82,7 @@ class Publishing:
         for module in group.modules:
             started = time.monotonic()
             try:
-                uploaded = self._make(group.place, module)
+                uploaded = self._make(group.place, module, results[module.name])
             except DxopsError as error:
                 self._failed(results[module.name], error)
                 continue
@@ -114,7 +116,7 @@ class Publishing:
         except DxopsError as error:
             self._screen.line(f"the run could not be finished: {error.message}")
 
-    def _make(self, place: Path, module: Module) -> Uploaded:
+    def _make(self, place: Path, module: Module, result: AppResult) -> Uploaded:
         settings: Mapping[str, str] = self._client.get(
             f"/apps/{quote(module.name, safe='')}/build-settings", environment=self._options.environment
         )["env"]
@@ -125,7 +127,9 @@ class Publishing:
             run_build(module, place, variables, lambda stream, line: self._built(module.name, stream, line))
         output = output_directory(place, module)
         self._say(f"{module.name}: uploading {output}", module.name)
-        uploaded = upload(self._client, output, self._screen.progress)
+        dot_files = DotFiles(self._options.dot_files or module.build.dotfiles)
+        uploaded = upload(self._client, output, dot_files, self._screen.progress)
+        result.warnings = dot_files.warnings()
         self._say(
             f"{module.name}: {uploaded.files} files, {size(uploaded.size_bytes)}, "
             f"{size(uploaded.sent_bytes)} sent: {uploaded.cid}",
@@ -141,6 +145,7 @@ class Publishing:
             "version": version,
             "record": module.record,
             "duration_s": duration_s,
+            "tunnel": module.tunnel,
         }
 
     def _release(self, ready: Mapping[str, Mapping[str, Any]], results: Mapping[str, AppResult]) -> None:
@@ -169,8 +174,9 @@ class Publishing:
         release = outcome["release"]
         result.status = "skipped" if outcome["skipped"] else "superseded" if outcome["superseded"] else "released"
         result.version, result.cid, result.release = release["version"], release["cid"], release["id"]
-        result.urls, result.files, result.size_bytes = release["urls"], release["files"], release["size_bytes"]
-        result.warnings = list(outcome["warnings"])
+        result.files, result.size_bytes = release["files"], release["size_bytes"]
+        result.urls = [*release["urls"], *([outcome["tunnel_url"]] if outcome["tunnel_url"] else [])]
+        result.warnings += outcome["warnings"]
         words = {
             "skipped": "is already released, kept",
             "superseded": "is stored, but a later publish is live",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from dxops.app.client import ApiClient
 from dxops.base.errors import DxopsError
+from dxops.wire.sgr import plain_line
 
 _EVERY_S = 0.2  # a reader sees a line within half a second
 _ALIVE_S = 60.0
@@ -39,7 +40,12 @@ class RunLog:
             self._secrets = sorted({*self._secrets, *secrets}, key=len, reverse=True)
 
     def masked(self, text: str) -> str:
-        """The text without the secrets."""
+        """The text without the secrets. One that shows only once colours and controls are gone costs the line them."""
+        text = self._replaced(text)
+        shown = plain_line(text)
+        return text if shown == (clean := self._replaced(shown)) else clean
+
+    def _replaced(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, _MASK)
         return text

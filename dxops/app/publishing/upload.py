@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from dxops.app.client import ApiClient
+from dxops.app.publishing.dot_files import DotFiles
 from dxops.rooms.content.upload import Upload, prepare_upload
 from dxops.wire.cid import Cid
 from dxops.wire.unixfs import V1_256K
@@ -25,10 +26,10 @@ class Uploaded(msgspec.Struct, frozen=True, kw_only=True):
     sent_bytes: int
 
 
-def upload(client: ApiClient, directory: Path, progress: Callable[[int, int], None]) -> Uploaded:
-    """Upload a directory or a plain file (profile `v1-256k`; symlinks are followed, dot-files left out);
+def upload(client: ApiClient, directory: Path, dot_files: DotFiles, progress: Callable[[int, int], None]) -> Uploaded:
+    """Upload a directory or a plain file (profile `v1-256k`; symlinks are followed, `dot_files` decides on those);
     `progress(done, total)` in bytes. Raises `Refused` for what cannot be read or changes meanwhile."""
-    return send(client, prepare_upload(directory, V1_256K, hidden=False, follow_symlinks=True), progress)
+    return send(client, prepare_upload(directory, V1_256K, hidden=dot_files, follow_symlinks=True), progress)
 
 
 def send(client: ApiClient, prepared: Upload, progress: Callable[[int, int], None]) -> Uploaded:

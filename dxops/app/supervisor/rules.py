@@ -10,6 +10,8 @@ SETTLED_S = 60.0  # healthy for this long: earlier crashes no longer count
 STALLED_S = 30.0  # no heartbeat for this long: the event loop hangs
 START_LIMIT_S = 60.0  # not ready by then: killed and tried again
 
+HOPELESS_EXIT = 2  # of `dxops setup`: the configuration is at fault, trying again will fail the same way
+
 
 class RoleStatus(StrEnum):
     """The state of a role, as `dxops status` shows it."""

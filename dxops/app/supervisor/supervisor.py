@@ -17,6 +17,7 @@ from pathlib import Path
 from dxops.app.data import DataDirectory
 from dxops.app.settings import Settings
 from dxops.app.supervisor.process import RoleProcess, RoleSpec
+from dxops.app.supervisor.rules import HOPELESS_EXIT
 from dxops.app.supervisor.status import SystemRecord, write_status
 from dxops.base.clock import Clock, SystemClock
 from dxops.base.errors import Conflict, Unavailable
@@ -104,6 +105,8 @@ class Supervisor:
                 return False
             if ended.result() == 0:
                 return True
+            if ended.result() == HOPELESS_EXIT:
+                break
             log.error("setup failed", extra={"attempt": attempt, "exit": ended.result()})
             if await self._stopped_within(float(2**attempt)):
                 return False

@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from dxops.base.errors import Unavailable
+from dxops.engines.postgres.refusals import REFUSES, refusal
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,8 @@ class Database:
 
     async def wait(self, timeout_s: float | None = None) -> None:
         """Try until the server answers, telling the log why not: at once, then every ten seconds. Raises the last
-        `Unavailable` after `timeout_s`, if given."""
+        `Unavailable` after `timeout_s`, if given, and at once where the server answers that it will not have us
+        (code `REFUSES`)."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout_s is None else loop.time() + timeout_s
         delay, tell_at = _FIRST_WAIT_S, loop.time()
@@ -75,7 +77,7 @@ class Database:
             try:
                 await self.ping()
             except Unavailable as error:
-                if deadline is not None and loop.time() + delay > deadline:
+                if error.code == REFUSES or (deadline is not None and loop.time() + delay > deadline):
                     raise
                 if loop.time() >= tell_at:
                     log.warning(error.message, extra={"hint": error.hint})
@@ -140,6 +142,8 @@ class _translated:
         away = isinstance(error, psycopg.OperationalError | ConnectionError)
         if isinstance(error, DBAPIError):
             away = isinstance(error, OperationalError | InterfaceError) and _is_away(error)
+            if error.statement is None and (why := refusal(str(error.orig))) is not None:  # there was no connection yet
+                raise Unavailable(why.message, code=REFUSES, hint=why.hint, retry_after_s=_LAST_RETRY_S) from error
         if away:
             raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}", hint=_HINT) from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 import os
 import pwd
 import secrets
@@ -24,6 +25,9 @@ from urllib.parse import quote
 
 from dxops.base.errors import Unavailable
 from dxops.base.files import write_secret
+from dxops.engines.postgres.processes import command_of
+
+log = logging.getLogger(__name__)
 
 SUPERUSER = "platform"
 DATABASE = "dxops"
@@ -136,20 +140,33 @@ class EmbeddedPostgres:
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7] == "ready"
 
     def stop_leftover(self) -> None:
-        """Stop a server of this cluster that an earlier, killed supervisor left behind. Blocks up to 30 s."""
+        """Stop a server of this cluster that an earlier, killed supervisor left behind. Blocks up to 30 s. Where the
+        machine does not tell what that process is, it is let be, and the log says so: PostgreSQL itself refuses to
+        start beside another server of its cluster."""
         lines = self._pid_file_lines()
         if len(lines) < 2 or not lines[0].isdigit() or lines[1] != str(self.cluster):
             return
         pid = int(lines[0])
-        if not _is_postgres(pid, self.engine):
+        try:
+            self._stop_server(pid)
+        except Unavailable as error:
+            log.warning(
+                "%s; if it is PostgreSQL, stop it: kill -INT %s", error.message, pid, extra={"hint": error.hint}
+            )
+
+    def _stop_server(self, pid: int) -> None:
+        if not self._is_ours(pid):
             return
         for which, patience_s in ((signal.SIGINT, 15.0), (signal.SIGQUIT, 15.0)):
             os.kill(pid, which)
             deadline = time.monotonic() + patience_s
             while time.monotonic() < deadline:
-                if not _is_postgres(pid, self.engine):
+                if not self._is_ours(pid):
                     return
                 time.sleep(0.02)
+
+    def _is_ours(self, pid: int) -> bool:
+        return str(self.engine) in (command_of(pid) or "")
 
     def _pid_file_lines(self) -> list[str]:
         try:
@@ -261,14 +278,6 @@ class EmbeddedPostgres:
             return inside
         digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"dxops-{os.geteuid()}-{digest}"
-
-
-def _is_postgres(pid: int, engine: Path) -> bool:
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return str(engine).encode() in command
 
 
 def _passable(path: Path, account: pwd.struct_passwd) -> bool:

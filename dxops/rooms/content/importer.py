@@ -22,6 +22,7 @@ from dxops.base.errors import Refused
 from dxops.base.ports import Imported
 from dxops.engines.blocks.port import BlockStore
 from dxops.rooms.content.local import (
+    Hidden,
     LocalDirectory,
     LocalEntry,
     LocalFile,
@@ -60,7 +61,7 @@ def import_path(
     path: str | os.PathLike[str],
     profile: Profile,
     *,
-    hidden: bool = False,
+    hidden: Hidden = False,
     follow_symlinks: bool = False,
     progress: Progress | None = None,
 ) -> Imported:
@@ -91,7 +92,7 @@ def build(
     sink: Sink,
     path: str | os.PathLike[str],
     profile: Profile,
-    hidden: bool = False,
+    hidden: Hidden = False,
     follow_symlinks: bool = False,
     progress: Progress | None = None,
 ) -> Built:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -34,13 +34,19 @@ class LocalDirectory(msgspec.Struct, frozen=True):
 
 LocalEntry = LocalFile | LocalSymlink | LocalDirectory
 
+Hidden = bool | Callable[[bytes], bool]
+"""Whether to take entries whose name starts with a dot: all, none, or decided by the path in the tree."""
 
-def scan(root: str | os.PathLike[str], *, hidden: bool = False, follow_symlinks: bool = False) -> Iterator[LocalEntry]:
+
+def scan(
+    root: str | os.PathLike[str], *, hidden: Hidden = False, follow_symlinks: bool = False
+) -> Iterator[LocalEntry]:
     """Depth first, names in byte order, a directory after its entries. Memory: the entries of one path of directories.
 
-    `hidden` takes entries whose name starts with a dot. A symlink is an entry of its own unless `follow_symlinks`; the
-    root is always followed. Raises `Missing` for a root that is not there; `Refused` naming what is neither file,
-    directory nor symlink, what cannot be read, and a followed symlink that is broken or leads into itself.
+    A directory that `hidden` does not take is not looked into. A symlink is an entry of its own unless
+    `follow_symlinks`; the root is always followed. Raises `Missing` for a root that is not there; `Refused` naming what
+    is neither file, directory nor symlink, what cannot be read, and a followed symlink that is broken or leads into
+    itself.
     """
     top = os.fsencode(root)
     try:
@@ -54,7 +60,7 @@ def scan(root: str | os.PathLike[str], *, hidden: bool = False, follow_symlinks:
         return
     if not stat.S_ISDIR(found.st_mode):
         raise _special(top)
-    stack = [(b"", _names(top, hidden), (found.st_dev, found.st_ino))]
+    stack = [(b"", _names(top, b"", hidden), (found.st_dev, found.st_ino))]
     while stack:
         relative, names, _ = stack[-1]
         for name in names:
@@ -65,7 +71,7 @@ def scan(root: str | os.PathLike[str], *, hidden: bool = False, follow_symlinks:
                 identity = (entry.st_dev, entry.st_ino)
                 if any(identity == above for _, _, above in stack):
                     raise Refused(f"{_shown(path)} is a symlink into itself", hint="remove it or keep symlinks")
-                stack.append((inner, _names(path, hidden), identity))
+                stack.append((inner, _names(path, inner, hidden), identity))
                 break
             yield entry
         else:
@@ -73,12 +79,18 @@ def scan(root: str | os.PathLike[str], *, hidden: bool = False, follow_symlinks:
             yield LocalDirectory(relative)
 
 
-def _names(path: bytes, hidden: bool) -> Iterator[bytes]:
+def _names(path: bytes, relative: bytes, hidden: Hidden) -> Iterator[bytes]:
     try:
         names = os.listdir(path)  # noqa: PTH208 - names as bytes
     except OSError as error:
         raise _unreadable(path, error) from None
-    return iter(sorted(name for name in names if hidden or not name.startswith(b".")))
+    return iter(sorted(name for name in names if not name.startswith(b".") or _takes(hidden, relative, name)))
+
+
+def _takes(hidden: Hidden, relative: bytes, name: bytes) -> bool:
+    if isinstance(hidden, bool):
+        return hidden
+    return hidden(relative + b"/" + name if relative else name)
 
 
 def _entry(relative: bytes, path: bytes, follow: bool) -> LocalFile | LocalSymlink | os.stat_result:

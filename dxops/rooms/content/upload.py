@@ -14,7 +14,7 @@ import msgspec
 
 from dxops.base.errors import Refused
 from dxops.rooms.content.importer import Progress, build
-from dxops.rooms.content.local import LocalFile, changed
+from dxops.rooms.content.local import Hidden, LocalFile, changed
 from dxops.wire import car
 from dxops.wire.cid import RAW, Buffer, Cid
 from dxops.wire.unixfs import Profile, leaf_envelope
@@ -75,7 +75,7 @@ def prepare_upload(
     path: str | os.PathLike[str],
     profile: Profile,
     *,
-    hidden: bool = False,
+    hidden: Hidden = False,
     follow_symlinks: bool = False,
     progress: Progress | None = None,
 ) -> Upload:

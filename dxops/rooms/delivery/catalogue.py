@@ -200,14 +200,14 @@ def found_app(app: App | None, name: str) -> App:
     return app
 
 
-def published_module(release: Release, *, skipped: bool = False) -> PublishedModule:
+def published_module(release: Release, *, skipped: bool = False, tunnel_url: str | None = None) -> PublishedModule:
     """A release as the port `Publisher` shows it."""
     return PublishedModule(
         name=release.app,
         app=release.label,
         cid=release.cid,
         version=release.version,
-        urls=release.urls,
+        urls=(*release.urls, tunnel_url) if tunnel_url else release.urls,
         record=release.record,
         skipped=skipped,
     )

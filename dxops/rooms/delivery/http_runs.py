@@ -94,6 +94,7 @@ def handlers(delivery: Delivery) -> list[HTTPRouteHandler]:
         request: AnyRequest,
         run_id: FromPath[str],
         after: Annotated[int, QueryParameter(description="Start after this line", ge=0)] = 0,
+        colors: Annotated[bool, QueryParameter(description="Keep colours, as SGR sequences")] = False,
     ) -> ServerSentEvent:
         """Server-sent events: `line` for each line from the start (or after `after`, or `Last-Event-ID`), live until
         the run is finished; then `end` with the run."""
@@ -101,14 +102,18 @@ def handlers(delivery: Delivery) -> list[HTTPRouteHandler]:
         await delivery.run(run_id)
         last = request.headers.get("last-event-id", "")
         start = int(last) if last.isascii() and last.isdigit() else after
-        return ServerSentEvent(run_events(delivery, run_id, start), headers={"cache-control": "no-store"})
+        return ServerSentEvent(
+            run_events(delivery, run_id, start, colors=colors), headers={"cache-control": "no-store"}
+        )
 
     return [list_runs, start_run, one_run, append_log, finish_run, follow_log]
 
 
-async def run_events(delivery: Delivery, run_id: str, after: int) -> AsyncIterator[ServerSentEventMessage]:
+async def run_events(
+    delivery: Delivery, run_id: str, after: int, *, colors: bool = False
+) -> AsyncIterator[ServerSentEventMessage]:
     """The log as events, with a comment every `_PING_S` of silence; ends quietly where the run is gone."""
-    lines = delivery.follow_run(run_id, after=after)
+    lines = delivery.follow_run(run_id, after=after, colors=colors)
     upcoming: asyncio.Task[RunLine | None] = asyncio.create_task(_next(lines))
     try:
         while True:

@@ -236,7 +236,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a run's log. `seq` starts at 1; `stream` is `out`, `err` or `info` (ours); `text` has no newline."""
+    """One line of a run's log. `seq` starts at 1; `stream` is `out`, `err` or `info` (ours); `text` has no newline;
+    where colours were asked for, it has them as SGR sequences (`wire.sgr`) and no other control."""
 
     seq: int
     at: datetime
@@ -254,26 +255,30 @@ class LogText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModuleInput(msgspec.Struct, frozen=True, kw_only=True):
-    """One module to release: an app's name, the root CID of its uploaded bundle, and what it says of itself."""
+    """One module to release: an app's name, the root CID of its uploaded bundle, and what it says of itself. `tunnel`
+    turns its tunnel on; false leaves it as it is."""
 
     name: str
     cid: str
     version: str | None = None
     record: dict[str, object] = {}
     duration_s: float | None = None
+    tunnel: bool = False
 
 
 class PublishOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """One module's result.
 
     `skipped`: `skip_existing` kept the stored release, which is the one given. `superseded`: a publish that arrived
-    later is live. `warnings` are of the content: a `_redirects` line that cannot be used, a missing index.
+    later is live. `warnings` are of the content (a `_redirects` line that cannot be used, a missing index) or of a
+    tunnel that is asked for and has no address yet; `tunnel_url` is its address.
     """
 
     release: Release
     skipped: bool = False
     superseded: bool = False
     warnings: tuple[str, ...] = ()
+    tunnel_url: str | None = None
 
 
 class BuildSettings(msgspec.Struct, frozen=True, kw_only=True):

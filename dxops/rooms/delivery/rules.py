@@ -8,11 +8,12 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from dxops.base.errors import Refused
+from dxops.base.errors import Refused, TooLarge
 from dxops.base.ports import Host, ReleasedFile
 from dxops.rooms.delivery.config import RESERVED_LABELS, AppConfig, DeliverySettings, EnvironmentConfig
-from dxops.rooms.delivery.model import App, Deployment, FileChange, Outcome, Reason, Release, ReleaseDiff
+from dxops.rooms.delivery.model import App, Deployment, FileChange, ModuleInput, Outcome, Reason, Release, ReleaseDiff
 
+MAX_MODULES = 200
 MAX_NAME = 200
 MAX_VERSION = 128
 MAX_RECORD_BYTES = 256 * 1024
@@ -43,6 +44,22 @@ def check_app_name(name: str) -> str:
             hint="use a form like 'tasks' or 'example:app/tasks'",
         )
     return name
+
+
+def check_modules(modules: Sequence[ModuleInput]) -> None:
+    """Raises `Refused` for none, a bad name, or one that is named twice; `TooLarge` for a record over its bound."""
+    if not modules:
+        raise Refused("there is nothing to publish", code="no_modules", field="modules")
+    if len(modules) > MAX_MODULES:
+        raise TooLarge(f"at most {MAX_MODULES} modules in one publish", field="modules")
+    seen = set()
+    for module in modules:
+        check_app_name(module.name)
+        if module.name in seen:
+            raise Refused(f"the module '{module.name}' is named twice", code="duplicate_module", field="modules")
+        seen.add(module.name)
+        if len(msgspec.json.encode(module.record)) > MAX_RECORD_BYTES:
+            raise TooLarge(f"the record of '{module.name}' is over {MAX_RECORD_BYTES} bytes", field="record")
 
 
 def reserved_labels(settings: DeliverySettings) -> frozenset[str]:

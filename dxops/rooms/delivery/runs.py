@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dxops.base.actors import Actor, Scope
@@ -20,6 +20,7 @@ from dxops.rooms.delivery import rules, runs_repo
 from dxops.rooms.delivery.catalogue import before_of, next_of
 from dxops.rooms.delivery.model import LogText, Run, RunLine, RunStatus, Source
 from dxops.rooms.delivery.wakeups import RUN, Wakeups
+from dxops.wire.sgr import colored_line, plain_line
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,6 @@ _READ = 1_000
 _POLL_S = 10.0
 _SILENCE = timedelta(minutes=10)  # our CLI writes at least every minute
 _STREAMS = ("out", "err", "info")
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Runs:
@@ -77,7 +76,13 @@ class Runs:
             run = await self._open_run(tx, actor, run_id)
             room = MAX_LINES - run.lines
             kept = [
-                RunLine(seq=run.lines + index, at=now, stream=line.stream, app=line.app, text=clean_line(line.text))
+                RunLine(
+                    seq=run.lines + index,
+                    at=now,
+                    stream=line.stream,
+                    app=line.app,
+                    text=colored_line(line.text, MAX_LINE),
+                )
                 for index, line in enumerate(lines[: max(room, 0)], 1)
             ]
             if 0 < room <= len(lines):
@@ -93,7 +98,7 @@ class Runs:
             raise Refused("a finished run is succeeded or failed", field="status")
         async with self._database.begin() as tx:
             await self._open_run(tx, actor, run_id)
-            text = None if summary is None else clean_line(summary)
+            text = None if summary is None else plain_line(summary)[:MAX_LINE]
             await runs_repo.finish(tx, run_id, status, text, self._clock.now())
             await notify(tx, RUN, run_id)
         return await self.get(run_id)
@@ -110,9 +115,9 @@ class Runs:
             found = await runs_repo.listed(tx, app, before, size + 1)
         return Page([run for _, run in found[:size]], next_of(found, size))
 
-    async def follow(self, run_id: str, after: int) -> AsyncIterator[RunLine]:
-        """Every line after `after`, then live until the run is finished. Waits while PostgreSQL is away. Raises
-        `Missing` at the first step."""
+    async def follow(self, run_id: str, after: int, *, colors: bool) -> AsyncIterator[RunLine]:
+        """Every line after `after`, then live until the run is finished; plain text, or with `colors` as `wire.sgr`
+        keeps them. Waits while PostgreSQL is away. Raises `Missing` at the first step."""
         async with self._wakeups.waiting(RUN, run_id) as bell:
             while True:
                 bell.clear()
@@ -127,7 +132,7 @@ class Runs:
                     continue
                 for line in lines:
                     after = line.seq
-                    yield line
+                    yield line if colors else msgspec.structs.replace(line, text=plain_line(line.text))
                 if len(lines) == _READ:
                     continue
                 if run.finished_at is not None:
@@ -157,14 +162,6 @@ class Runs:
         if run.finished_at is not None:
             raise Conflict(f"run {run.number} is already {run.status.value}", code="run_finished")
         return run
-
-
-def clean_line(text: str) -> str:
-    """One line as it may be kept and shown: no terminal escapes, no control characters but tab, a bounded length. Of a
-    line that a progress bar drew over, the last state."""
-    text = _ESCAPES.sub("", text.rstrip("\r\n").rpartition("\r")[2])
-    text = _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
-    return text if len(text) <= MAX_LINE else f"{text[:MAX_LINE]}… [{len(text) - MAX_LINE} characters more]"
 
 
 def _found(run: Run | None, run_id: str) -> Run:

@@ -5,7 +5,8 @@ Implements the ports `Publisher` and `Sites`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence, Set
 from datetime import timedelta
 
 import msgspec
@@ -13,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dxops.base.actors import Actor, Scope
 from dxops.base.clock import Clock
-from dxops.base.errors import Missing, Refused, TooLarge
+from dxops.base.errors import DxopsError, Missing, Refused
 from dxops.base.events import Events
 from dxops.base.ids import IdSource, new_id
-from dxops.base.ports import Audit, Content, Preparer, PublishedModule, PublishModule, SiteTable
+from dxops.base.ports import Audit, Content, Preparer, PublishedModule, PublishModule, SiteTable, Tunnels
 from dxops.base.web import Page
 from dxops.engines.postgres.database import Database
 from dxops.rooms.delivery import repo, rules
@@ -44,7 +45,6 @@ from dxops.rooms.delivery.runs import Runs
 from dxops.rooms.delivery.sites import LiveSites
 from dxops.rooms.delivery.wakeups import Wakeups
 
-MAX_MODULES = 200
 _RETIRE_BATCH = 100
 _HISTORY = 500  # deployments that a rollback looks back over
 
@@ -62,11 +62,13 @@ class Delivery(Catalogue):
         clock: Clock,
         ids: IdSource = new_id,
         events: Events | None = None,
+        tunnels: Tunnels | None = None,
     ) -> None:
         super().__init__(database, preparer, settings)
         self._content = content
         self._clock = clock
         self._events = events or Events()
+        self._tunnels = tunnels
         self._moves = Moves(content, audit, settings, clock, ids)
         wakeups = Wakeups(database)
         self._sites = LiveSites(database, wakeups, settings, clock)
@@ -84,22 +86,25 @@ class Delivery(Catalogue):
         *,
         skip_existing: bool = False,
     ) -> list[PublishOutcome]:
-        """Release all modules or none, and flip their pointers together (scope PUBLISH).
+        """Release all modules or none, and flip their pointers together (scope PUBLISH). Then turn on the tunnels that
+        are asked for: one that cannot be is a warning, the release is live.
 
         Raises `Refused` (bad names, incomplete content), `Forbidden`, `Missing` (environment); a refusal changes
         nothing and abandons the uploaded bundles.
         """
         try:
-            return await self._publish(actor, environment, modules, source, skip_existing=skip_existing)
+            outcomes = await self._publish(actor, environment, modules, source, skip_existing=skip_existing)
         except (Refused, Missing):
             await self._abandon([module.cid for module in modules])
             raise
+        wanted = {module.name for module in modules if module.tunnel}
+        return await asyncio.gather(*(self._opened(actor, one, wanted) for one in outcomes))
 
     async def _publish(
         self, actor: Actor, environment: str, modules: Sequence[ModuleInput], source: Source, *, skip_existing: bool
     ) -> list[PublishOutcome]:
         self.environment(environment)
-        _check_modules(modules)
+        rules.check_modules(modules)
         for module in modules:
             actor.require(Scope.PUBLISH, app=module.name, environment=environment)
         versions = {m.name: rules.version_of(m.version, m.record, source.commit, m.cid) for m in modules}
@@ -153,9 +158,11 @@ class Delivery(Catalogue):
         self, actor: Actor, environment: str, modules: Sequence[PublishModule], *, skip_existing: bool
     ) -> list[PublishedModule]:
         """Port `Publisher`."""
-        inputs = [ModuleInput(name=m.name, cid=m.cid, version=m.version, record=m.record) for m in modules]
+        inputs = [
+            ModuleInput(name=m.name, cid=m.cid, version=m.version, record=m.record, tunnel=m.tunnel) for m in modules
+        ]
         outcomes = await self.publish(actor, environment, inputs, Source(via=Via.DX), skip_existing=skip_existing)
-        return [published_module(outcome.release, skipped=outcome.skipped) for outcome in outcomes]
+        return [published_module(one.release, skipped=one.skipped, tunnel_url=one.tunnel_url) for one in outcomes]
 
     # --- promote, roll back, take offline ---
 
@@ -311,10 +318,10 @@ class Delivery(Catalogue):
             app = found.name if found else app
         return await self._runs.list(app, cursor, limit)
 
-    def follow_run(self, run_id: str, *, after: int = 0) -> AsyncIterator[RunLine]:
-        """Every line after `after`, from the start by default, then live until the run is finished. Raises `Missing`
-        at the first step."""
-        return self._runs.follow(run_id, after)
+    def follow_run(self, run_id: str, *, after: int = 0, colors: bool = False) -> AsyncIterator[RunLine]:
+        """Every line after `after`, from the start by default, then live until the run is finished; with `colors` in
+        the form of `wire.sgr`, else plain. Raises `Missing` at the first step."""
+        return self._runs.follow(run_id, after, colors=colors)
 
     # --- shared steps ---
 
@@ -334,6 +341,19 @@ class Delivery(Catalogue):
         if not complete.ok:
             raise _incomplete(f"the bundle of {module.name}", module.cid, complete.missing[0])
         return ReadyModule(module=module, version=version, prepared=await self._preparer.prepare(module.cid))
+
+    async def _opened(self, actor: Actor, outcome: PublishOutcome, wanted: Set[str]) -> PublishOutcome:
+        """With its tunnel on, where that is wanted and there are tunnels."""
+        release = outcome.release
+        if release.app not in wanted or self._tunnels is None:
+            return outcome
+        reason = "its public address is not known yet, or kube.tunnel_command is not set"
+        try:
+            url = await self._tunnels.enable(actor, release.environment, release.label)
+        except DxopsError as error:
+            url, reason = None, error.message
+        warnings = outcome.warnings if url else (*outcome.warnings, f"tunnel: {reason}")
+        return msgspec.structs.replace(outcome, tunnel_url=url, warnings=warnings)
 
     async def _complete(self, attempt: Attempt, release: Release, live_id: str | None) -> None:
         """Refuse a flip to a release that is not whole, and keep the refusal in the history.
@@ -357,21 +377,6 @@ class Delivery(Catalogue):
     async def _tell(self, events: Sequence[Flipped]) -> None:
         for event in events:
             await self._events.tell(event)
-
-
-def _check_modules(modules: Sequence[ModuleInput]) -> None:
-    if not modules:
-        raise Refused("there is nothing to publish", code="no_modules", field="modules")
-    if len(modules) > MAX_MODULES:
-        raise TooLarge(f"at most {MAX_MODULES} modules in one publish", field="modules")
-    seen = set()
-    for module in modules:
-        rules.check_app_name(module.name)
-        if module.name in seen:
-            raise Refused(f"the module '{module.name}' is named twice", code="duplicate_module", field="modules")
-        seen.add(module.name)
-        if len(msgspec.json.encode(module.record)) > rules.MAX_RECORD_BYTES:
-            raise TooLarge(f"the record of '{module.name}' is over {rules.MAX_RECORD_BYTES} bytes", field="record")
 
 
 def _incomplete(what: str, root: str, block: str) -> Refused:

@@ -39,7 +39,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tunnel(msgspec.Struct, frozen=True, kw_only=True):
-    """The wish for a public URL of one app; `url` once the command said it. Kept over restarts."""
+    """The wish for a public URL of one app; `url` once the command that runs now said it. Kept over restarts."""
 
     environment: str
     app: str

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from dxops.base.actors import Actor, Scope
 from dxops.base.errors import DxopsError, Forbidden, Refused, Unauthenticated
-from dxops.base.ports import Authenticator, Content, PublishedModule, Publisher, PublishModule, Tunnels
+from dxops.base.ports import Authenticator, Content, Publisher, PublishModule
 from dxops.engines.postgres.database import Database
 from dxops.rooms.kube.config import KubeConfig
 from dxops.rooms.kube.socket import Endpoint, Service, Session
@@ -32,14 +32,12 @@ class PublisherRpc:
         publisher: Publisher,
         authenticator: Authenticator,
         content: Content,
-        tunnels: Tunnels,
         config: KubeConfig,
     ) -> None:
         self._database = database
         self._publisher = publisher
         self._authenticator = authenticator
         self._content = content
-        self._tunnels = tunnels
         self._config = config
 
     def service(self) -> Service:
@@ -64,14 +62,10 @@ class PublisherRpc:
         published = await self._publisher.publish_modules(
             actor, session.environment, modules, skip_existing=request.skip_existing
         )
-        wanted = {module.name for module in modules if module.tunnel}
         response = dx.PublishResponse()
         for module in published:
-            urls = list(module.urls)
-            if module.name in wanted and (url := await self._tunnel(actor, session, module)):
-                urls.append(url)
             made = module_of(module.record, name=module.name, cid=module.cid, version=module.version)
-            response.modules.append(dx.PublishedModule(module=made, urls=urls))
+            response.modules.append(dx.PublishedModule(module=made, urls=module.urls))
         return response
 
     async def list(self, session: Session, request: dx.Empty) -> Message:
@@ -124,13 +118,6 @@ class PublisherRpc:
                     await self._content.abandon(tx, cid)
             except DxopsError as error:
                 log.info("refused upload not given up", extra={"bundle_of": module.name[:100], "reason": error.message})
-
-    async def _tunnel(self, actor: Actor, session: Session, module: PublishedModule) -> str | None:
-        try:
-            return await self._tunnels.enable(actor, session.environment, module.app)
-        except DxopsError as error:  # the release is live; the tunnel is tried again by its runner
-            log.warning("no tunnel", extra={"app": module.app, "reason": error.message})
-            return None
 
 
 def _modules(package: dx.Package) -> list[PublishModule]:

@@ -57,8 +57,17 @@ async def set_tunnel(tx: AsyncConnection, environment: str, app: str, enabled: b
     return Tunnel(**(await tx.execute(statement)).mappings().one())
 
 
-async def set_url(tx: AsyncConnection, environment: str, app: str, url: str) -> None:
-    """Remember the public URL of a tunnel that is still on."""
+async def tunnel_url(tx: AsyncConnection, environment: str, app: str) -> str | None:
+    """The public URL of a tunnel that is on, as far as known."""
+    statement = select(tunnels.c.url).where(
+        tunnels.c.environment == environment, tunnels.c.app == app, tunnels.c.enabled
+    )
+    found: str | None = (await tx.execute(statement)).scalar()
+    return found
+
+
+async def set_url(tx: AsyncConnection, environment: str, app: str, url: str | None) -> None:
+    """Remember (or forget) the public URL of a tunnel that is still on."""
     await tx.execute(
         update(tunnels)
         .where(tunnels.c.environment == environment, tunnels.c.app == app, tunnels.c.enabled)

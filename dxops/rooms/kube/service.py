@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dxops.base.clock import Clock
-from dxops.base.ports import Audit, Authenticator, Content, Publisher, Roles, TokenIssuer
+from dxops.base.ports import Authenticator, Content, Publisher, Roles, TokenIssuer
 from dxops.engines.postgres.database import Database
 from dxops.rooms.kube.config import KubeConfig
 from dxops.rooms.kube.http import KubeNode
@@ -12,11 +12,13 @@ from dxops.rooms.kube.model import Node
 from dxops.rooms.kube.publisher import PublisherRpc
 from dxops.rooms.kube.signal import SignalRpc, Swarms
 from dxops.rooms.kube.supervisor import SupervisorRpc
-from dxops.rooms.kube.tunnels import TunnelRunner, Tunnels
+from dxops.rooms.kube.tunnel_rpc import TunnelRpc
+from dxops.rooms.kube.tunnel_runner import TunnelRunner
+from dxops.rooms.kube.tunnels import Tunnels
 
 
 class Kube:
-    """`node` answers below `/.well-known/dx/`; `tunnels` is the port; run `run` as a task; `close` before stopping."""
+    """`node` answers below `/.well-known/dx/`; run `run` as a task; `close` before stopping."""
 
     def __init__(
         self,
@@ -24,19 +26,18 @@ class Kube:
         publisher: Publisher,
         authenticator: Authenticator,
         issuer: TokenIssuer,
-        audit: Audit,
         content: Content,
+        tunnels: Tunnels,
         roles: Roles,
         node: Node,
         config: KubeConfig,
         clock: Clock,
     ) -> None:
         self._runner = TunnelRunner(database, node, config)
-        self.tunnels = Tunnels(database, publisher, authenticator, audit, self._runner, config, clock)
         known = WellKnown(publisher, roles, node, config)
         services = {
-            "deploy": PublisherRpc(database, publisher, authenticator, content, self.tunnels, config).service(),
-            "tunnel": self.tunnels.service(),
+            "deploy": PublisherRpc(database, publisher, authenticator, content, config).service(),
+            "tunnel": TunnelRpc(database, publisher, authenticator, tunnels).service(),
             "supervisor": SupervisorRpc(database, known, issuer, config, clock).service(),
             "signal": SignalRpc(Swarms(clock)).service(),
         }

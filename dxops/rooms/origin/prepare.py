@@ -20,6 +20,7 @@ _BATCH_BYTES: Final = 1024 * 1024
 _SNIFF_BYTES: Final = 512
 _LINK_HOPS: Final = 32
 _MAX_WARNINGS: Final = 50
+_HOSTS_OWN: Final = ".well-known/dx"
 
 _NO_VARIANTS: Final[tuple[Variant, ...]] = ()
 
@@ -50,6 +51,10 @@ class Preparation:
         redirects_text = await self._settings(names.get(redirects.FILE), redirects.MAX_BYTES)
         headers_text = await self._settings(names.get(headers_file.FILE), headers_file.MAX_BYTES)
         warnings += _file_warnings(redirects_text, headers_text)
+        if hidden := [name for name in names if name == _HOSTS_OWN or name.startswith(f"{_HOSTS_OWN}/")]:
+            warnings.append(
+                f"{hidden[0]}: below /{_HOSTS_OWN} the host itself answers; {len(hidden)} file(s) not served"
+            )
         if "index.html" not in names:
             warnings.append("no index.html at the top: the app's own address answers 404")
         manifest = await store_manifest(

@@ -115,7 +115,7 @@ async def test_build_settings(client: httpx.AsyncClient) -> None:
 async def test_a_run_s_log_is_served_as_events(client: httpx.AsyncClient, delivery: Delivery, developer: Actor) -> None:
     run = (await client.post("/runs", json={"environment": "dev", "apps": ["kai"], "commit": "abc"})).json()
     path = f"/runs/{run['id']}/log"
-    assert (await client.post(path, json={"lines": [{"text": "one"}]})).json() == {"last": 1}
+    assert (await client.post(path, json={"lines": [{"text": "\x1b[32mone\x1b[39m\x1b[K"}]})).json() == {"last": 1}
 
     async def later() -> None:
         await delivery.append_log(developer, run["id"], [LogText(text="two")])
@@ -129,6 +129,8 @@ async def test_a_run_s_log_is_served_as_events(client: httpx.AsyncClient, delive
     assert [(e["event"], e.get("id")) for e in events] == [("line", "1"), ("line", "2"), ("end", None)]
     assert [msgspec.json.decode(e["data"]).get("text") for e in events[:2]] == ["one", "two"]
     assert msgspec.json.decode(events[2]["data"])["status"] == "succeeded"
+    coloured = await client.get(path, params={"colors": True})
+    assert r'"text":"\u001b[0;32mone\u001b[0m"' in coloured.text
     resumed = await client.get(path, headers={"last-event-id": "1"})
     assert '"two"' in resumed.text
     assert '"one"' not in resumed.text

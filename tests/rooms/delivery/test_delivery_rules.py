@@ -12,7 +12,6 @@ from dxops.base.errors import Refused
 from dxops.rooms.delivery import rules
 from dxops.rooms.delivery.config import AppConfig, DeliverySettings, EnvironmentConfig
 from dxops.rooms.delivery.model import App, Deployment, Outcome, Reason
-from dxops.rooms.delivery.runs import MAX_LINE, clean_line
 
 SETTINGS = DeliverySettings(domain="dxos.localhost", default_environment="dev")
 RESERVED = rules.reserved_labels(SETTINGS)
@@ -205,15 +204,6 @@ def test_health_is_of_both_links() -> None:
     assert rules.health_of([True, True]) == "up"
     assert rules.health_of([True, False]) == "degraded"
     assert rules.health_of([False, False]) == "down"
-
-
-def test_a_log_line_is_kept_without_terminal_tricks() -> None:
-    assert clean_line("\x1b[32mok\x1b[0m\tdone\r\n") == "ok\tdone"
-    assert clean_line("\x1b]0;title\x07text") == "text"
-    assert clean_line("10%\r50%\r100%\n") == "100%"
-    assert clean_line("a\x00b\x08c") == "abc"
-    assert clean_line("x" * (MAX_LINE + 5)) == "x" * MAX_LINE + "… [5 characters more]"
-    assert clean_line("\ud800") == "?"
 
 
 def test_a_label_of_an_environment_may_not_hide_a_service() -> None:

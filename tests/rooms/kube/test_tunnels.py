@@ -127,7 +127,7 @@ async def test_commands_end_with_the_node(make_node: NodeMaker, tmp_path: Path) 
 
 @pytest.mark.fault
 async def test_a_command_dies_with_a_killed_node(tmp_path: Path) -> None:
-    from dxops.rooms.kube.tunnels import _TETHER
+    from dxops.rooms.kube.tunnel_runner import _TETHER
 
     log = tmp_path / "pids"
     tether = await asyncio.create_subprocess_exec(

@@ -22,6 +22,7 @@ from dxops.engines.postgres.database import Database
 from dxops.rooms.kube.config import KubeConfig
 from dxops.rooms.kube.model import Node, make_node
 from dxops.rooms.kube.service import Kube
+from dxops.rooms.kube.tunnels import Tunnels
 
 TOKENS = {
     "good": Actor(kind="token", id="tok_1", name="ci", scopes=frozenset({Scope.PUBLISH, Scope.OPERATE})),
@@ -39,7 +40,8 @@ def host_name(name: str) -> str:
 class MemoryPublisher:
     """Port `Publisher`: refuses the CIDs in `absent`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tunnels: Tunnels) -> None:
+        self.tunnels = tunnels
         self.live: dict[tuple[str, str], PublishedModule] = {}
         self.actors: list[Actor] = []
         self.absent: set[str] = set()
@@ -67,7 +69,8 @@ class MemoryPublisher:
                 record=module.record,
             )
             self.live[(environment, module.name)] = made
-            result.append(made)
+            url = await self.tunnels.enable(actor, environment, app) if module.tunnel else None
+            result.append(msgspec.structs.replace(made, urls=(*made.urls, url)) if url else made)
         return result
 
     async def list_modules(self, environment: str) -> list[PublishedModule]:
@@ -143,19 +146,20 @@ class TwinNode:
 
     def __init__(self, database: Database, port: int, config: KubeConfig | None = None) -> None:
         self.port = port
-        self.publisher = MemoryPublisher()
-        self.tokens = MemoryTokens()
-        self.content = MemoryContent()
         self.audit = MemoryAudit()
         self.clock = ManualClock(SystemClock().now())
         parts: Any = self  # the twins have only what the room uses of their ports
+        self.tunnels = Tunnels(database, parts.audit, config or KubeConfig(), self.clock)
+        self.publisher = MemoryPublisher(self.tunnels)
+        self.tokens = MemoryTokens()
+        self.content = MemoryContent()
         self.kube = Kube(
             database,
             parts.publisher,
             parts.tokens,
             parts.tokens,
-            parts.audit,
             parts.content,
+            self.tunnels,
             SteadyRoles(),
             node_at(port),
             config or KubeConfig(),

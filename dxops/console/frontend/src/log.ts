@@ -12,24 +12,18 @@ interface Line {
   app: string | null;
 }
 
-/** SGR escapes to spans with classes. Everything else that a terminal would act on is dropped. */
-export const paint = (text: string, into: HTMLElement): void => {
-  let classes = new Set<string>();
+/** The canonical colours of a kept line (`wire/sgr.py`): every sequence states all that holds after it. */
+const paint = (text: string, into: HTMLElement): void => {
+  let classes = "";
   // eslint-disable-next-line no-control-regex
-  for (const piece of text.split(/(\u001b\[[0-9;]*[A-Za-z])/)) {
+  for (const piece of text.split(/(\u001b\[[0-9;]*m)/)) {
+    // eslint-disable-next-line no-control-regex
     const codes = /^\u001b\[([0-9;]*)m$/.exec(piece);
     if (codes) {
-      for (const code of (codes[1] || "0").split(";").map(Number)) {
-        if (code === 0) classes = new Set();
-        else if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) {
-          classes = new Set([...classes].filter((name) => !/^ansi-[39]\d$/.test(name)));
-          classes.add(`ansi-${code}`);
-        } else if (code >= 1 && code <= 4) classes.add(`ansi-${code}`);
-        else if (code === 39) classes = new Set([...classes].filter((name) => !/^ansi-[39]\d$/.test(name)));
-      }
-    } else if (piece && !piece.startsWith("\u001b[")) {
+      classes = (codes[1] ?? "").split(";").filter((code) => Number(code) > 0).map((code) => `ansi-${code}`).join(" ");
+    } else if (piece) {
       const span = document.createElement("span");
-      span.className = [...classes].join(" ");
+      span.className = classes;
       span.textContent = piece;
       into.append(span);
     }
