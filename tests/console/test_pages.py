@@ -149,7 +149,7 @@ async def test_what_was_confirmed_is_what_happens(house: DemoHouse, owner: httpx
     await publish(house, "hello", "1.1")
     answer = await owner.post("/apps/hello/promote", data=form)
     assert answer.status_code == 422
-    assert "somebody moved a release meanwhile" in answer.text
+    assert "Somebody moved a release meanwhile" in answer.text
     assert "Promote 1.1 to staging" in answer.text
     assert await live(house, "hello", "staging") is None
 
