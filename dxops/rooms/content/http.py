@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Router, delete, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from dxops.base.actors import Scope
@@ -17,11 +17,11 @@ from dxops.rooms.content.model import Collected, Hold, HoldKind, ImportRecord, I
 from dxops.rooms.content.service import ContentService
 
 AnyRequest = Request[Any, Any, Any]
-Cursor = Annotated[str | None, Parameter(query="cursor", description="`next` of the page before")]
-Limit = Annotated[int | None, Parameter(query="limit", description="Items per page, 1 to 200")]
+Cursor = Annotated[str | None, QueryParameter(name="cursor", description="`next` of the page before")]
+Limit = Annotated[int | None, QueryParameter(name="limit", description="Items per page, 1 to 200")]
 HoldMinutes = Annotated[
     float | None,
-    Parameter(query="hold_minutes", ge=0, le=44640, description="Keep the roots this long, for a release to follow"),
+    QueryParameter(name="hold_minutes", ge=0, le=44640, description="Keep the roots this long, for a release to follow"),
 ]
 
 
@@ -61,7 +61,7 @@ def router(content: ContentService) -> Router:
     """The routes. Scopes: `read` to look, `publish` or `content` to upload, `content` to pin, `operate` to collect."""
 
     @post("/missing", status_code=200, summary="Which blocks are not held")
-    async def missing(request: AnyRequest, data: MissingQuestion) -> MissingAnswer:
+    async def missing(request: AnyRequest, data: JSONBody[MissingQuestion]) -> MissingAnswer:
         content.require_any(actor_of(request), Scope.PUBLISH, Scope.CONTENT)
         return MissingAnswer(await content.missing(data.cids))
 
@@ -86,7 +86,7 @@ def router(content: ContentService) -> Router:
     @get("/pins", summary="Who holds what")
     async def pins(
         request: AnyRequest,
-        owner: Annotated[str | None, Parameter(query="owner", description="Only this owner's")] = None,
+        owner: Annotated[str | None, QueryParameter(name="owner", description="Only this owner's")] = None,
         cursor: Cursor = None,
         limit: Limit = None,
     ) -> Page[Hold]:
@@ -94,7 +94,7 @@ def router(content: ContentService) -> Router:
         return await content.holds.page(owners=[owner] if owner else [], cursor=cursor, limit=limit)
 
     @post("/pins", status_code=201, summary="Pin a CID that is held here")
-    async def pin(request: AnyRequest, data: PinWish) -> list[Hold]:
+    async def pin(request: AnyRequest, data: JSONBody[PinWish]) -> list[Hold]:
         actor_of(request).require(Scope.CONTENT)
         kind = HoldKind.RECURSIVE if data.recursive else HoldKind.DIRECT
         await content.require_held(data.cid, kind)
@@ -102,7 +102,7 @@ def router(content: ContentService) -> Router:
         return await content.holds.of(data.cid)
 
     @delete("/pins/{cid:str}", summary="Unpin; releases keep what they hold")
-    async def unpin(request: AnyRequest, cid: str) -> None:
+    async def unpin(request: AnyRequest, cid: FromPath[str]) -> None:
         actor_of(request).require(Scope.CONTENT)
         if not await content.holds.unpin(cid):
             raise Missing(f"{cid} is not pinned", hint="`GET /api/content/pins` lists the pins")
@@ -113,7 +113,7 @@ def router(content: ContentService) -> Router:
         return await content.replicas.list(page_limit(limit, 100))
 
     @post("/collect", status_code=200, summary="Remove what nothing needs")
-    async def collect(request: AnyRequest, data: CollectWish) -> Collected:
+    async def collect(request: AnyRequest, data: JSONBody[CollectWish]) -> Collected:
         actor_of(request).require(Scope.OPERATE)
         return await content.collect(dry_run=data.dry_run)
 
@@ -123,12 +123,12 @@ def router(content: ContentService) -> Router:
         return await content.verify()
 
     @get("/{cid:str}", summary="What a CID is, and who holds it")
-    async def inspect(request: AnyRequest, cid: str) -> Inspection:
+    async def inspect(request: AnyRequest, cid: FromPath[str]) -> Inspection:
         actor_of(request).require(Scope.READ)
         return await content.inspect(cid)
 
     @get("/{cid:str}/car", summary="The whole DAG as a CARv1", media_type="application/vnd.ipld.car")
-    async def export_car(request: AnyRequest, cid: str) -> Stream:
+    async def export_car(request: AnyRequest, cid: FromPath[str]) -> Stream:
         actor_of(request).require(Scope.READ)
         chunks = content.export_car(cid)
         first = await anext(chunks)  # a missing root is a 404, not a broken stream
@@ -147,8 +147,8 @@ def router(content: ContentService) -> Router:
     @get("/{cid:str}/file", summary="A file's bytes, verified block by block", media_type="application/octet-stream")
     async def read_file(
         request: AnyRequest,
-        cid: str,
-        path: Annotated[str, Parameter(query="path", description="Path below the CID")] = "",
+        cid: FromPath[str],
+        path: Annotated[str, QueryParameter(name="path", description="Path below the CID")] = "",
     ) -> Stream:
         actor_of(request).require(Scope.READ)
         found = await content.dag.resolve("/".join(part for part in (cid, path) if part))
