@@ -21,7 +21,9 @@ Cursor = Annotated[str | None, QueryParameter(name="cursor", description="`next`
 Limit = Annotated[int | None, QueryParameter(name="limit", description="Items per page, 1 to 200")]
 HoldMinutes = Annotated[
     float | None,
-    QueryParameter(name="hold_minutes", ge=0, le=44640, description="Keep the roots this long, for a release to follow"),
+    QueryParameter(
+        name="hold_minutes", ge=0, le=44640, description="Keep the roots this long, for a release to follow"
+    ),
 ]
 
 
@@ -62,12 +64,15 @@ def router(content: ContentService) -> Router:
 
     @post("/missing", status_code=200, summary="Which blocks are not held")
     async def missing(request: AnyRequest, data: JSONBody[MissingQuestion]) -> MissingAnswer:
+        """Ask before an upload, and send only these. Scope `publish` or `content`."""
         content.require_any(actor_of(request), Scope.PUBLISH, Scope.CONTENT)
         return MissingAnswer(await content.missing(data.cids))
 
     # no bound on the body: it is stored as it comes, a block at a time, and the disk is watched
     @post("/car", status_code=200, summary="Import a CARv1 stream (the request body)", request_max_body_size=None)
     async def import_car(request: AnyRequest, hold_minutes: HoldMinutes = None) -> CarAnswer:
+        """The body is a CAR of any size, stored a block at a time. Every block is compared with its CID; a wrong one
+        refuses the rest. Scope `publish` or `content`."""
         actor = actor_of(request)
         content.require_any(actor, Scope.PUBLISH, Scope.CONTENT)
         roots = await content.upload_car(actor, request.stream(), hold_minutes=hold_minutes)
@@ -75,11 +80,13 @@ def router(content: ContentService) -> Router:
 
     @get("/stats", summary="The store at a glance")
     async def stats(request: AnyRequest) -> Stats:
+        """Blocks, bytes, roots and holds; free space on the disk."""
         actor_of(request).require(Scope.READ)
         return await content.stats()
 
     @get("/imports", summary="Imports, newest first")
     async def imports(request: AnyRequest, cursor: Cursor = None, limit: Limit = None) -> Page[ImportRecord]:
+        """Every upload: its root, size, way and person."""
         actor_of(request).require(Scope.READ)
         return await content.imports(cursor=cursor, limit=limit)
 
@@ -90,11 +97,13 @@ def router(content: ContentService) -> Router:
         cursor: Cursor = None,
         limit: Limit = None,
     ) -> Page[Hold]:
+        """Releases, uploads and pins, each with what it keeps and until when."""
         actor_of(request).require(Scope.READ)
         return await content.holds.page(owners=[owner] if owner else [], cursor=cursor, limit=limit)
 
     @post("/pins", status_code=201, summary="Pin a CID that is held here")
     async def pin(request: AnyRequest, data: JSONBody[PinWish]) -> list[Hold]:
+        """Keeps it, and with `recursive` all below it, until it is unpinned. Scope `content`."""
         actor_of(request).require(Scope.CONTENT)
         kind = HoldKind.RECURSIVE if data.recursive else HoldKind.DIRECT
         await content.require_held(data.cid, kind)
@@ -103,32 +112,38 @@ def router(content: ContentService) -> Router:
 
     @delete("/pins/{cid:str}", summary="Unpin; releases keep what they hold")
     async def unpin(request: AnyRequest, cid: FromPath[str]) -> None:
+        """What nothing else holds goes with the next collection after the grace period. Scope `content`."""
         actor_of(request).require(Scope.CONTENT)
         if not await content.holds.unpin(cid):
             raise Missing(f"{cid} is not pinned", hint="`GET /api/content/pins` lists the pins")
 
     @get("/replications", summary="What the other Kubo node is to pin")
     async def replications(request: AnyRequest, limit: Limit = None) -> list[Replication]:
+        """With `content.kubo_url`: each released CID, its state there and the last failure."""
         actor_of(request).require(Scope.READ)
         return await content.replicas.list(page_limit(limit, 100))
 
     @post("/collect", status_code=200, summary="Remove what nothing needs")
     async def collect(request: AnyRequest, data: JSONBody[CollectWish]) -> Collected:
+        """Blocks that no hold needs, after the grace period. With `dry_run` it only counts. Scope `operate`."""
         actor_of(request).require(Scope.OPERATE)
         return await content.collect(dry_run=data.dry_run)
 
     @post("/verify", status_code=200, summary="Check every block and every held DAG")
     async def verify(request: AnyRequest) -> Verified:
+        """Reads everything: damaged blocks, roots that lack some. Takes as long as the disk does. Scope `operate`."""
         actor_of(request).require(Scope.OPERATE)
         return await content.verify()
 
     @get("/{cid:str}", summary="What a CID is, and who holds it")
     async def inspect(request: AnyRequest, cid: FromPath[str]) -> Inspection:
+        """Kind, codec, size, links and entries of one block, a preview of a text, and its holds."""
         actor_of(request).require(Scope.READ)
         return await content.inspect(cid)
 
     @get("/{cid:str}/car", summary="The whole DAG as a CARv1", media_type="application/vnd.ipld.car")
     async def export_car(request: AnyRequest, cid: FromPath[str]) -> Stream:
+        """Every block once, in depth-first order, so that IPFS clients can verify it as it comes."""
         actor_of(request).require(Scope.READ)
         chunks = content.export_car(cid)
         first = await anext(chunks)  # a missing root is a 404, not a broken stream
@@ -150,6 +165,7 @@ def router(content: ContentService) -> Router:
         cid: FromPath[str],
         path: Annotated[str, QueryParameter(name="path", description="Path below the CID")] = "",
     ) -> Stream:
+        """`path` below a directory, or nothing for a file. Sent as an attachment."""
         actor_of(request).require(Scope.READ)
         found = await content.dag.resolve("/".join(part for part in (cid, path) if part))
         chunks = content.read(str(found.cid))
