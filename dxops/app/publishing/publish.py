@@ -126,9 +126,9 @@ class Publishing:
         output = output_directory(place, module)
         self._say(f"{module.name}: uploading {output}", module.name)
         uploaded = upload(self._client, output, self._screen.progress)
+        files = "1 file" if uploaded.files == 1 else f"{uploaded.files:,} files"
         self._say(
-            f"{module.name}: {uploaded.files} files, {size(uploaded.size_bytes)}, "
-            f"{size(uploaded.sent_bytes)} sent: {uploaded.cid}",
+            f"{module.name}: {files}, {size(uploaded.size_bytes)}, {size(uploaded.sent_bytes)} sent: {uploaded.cid}",
             module.name,
         )
         return uploaded
