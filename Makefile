@@ -16,16 +16,16 @@ up: build ## build, start everything, print the console address and the first pa
 build: $(VENV)/.built console ## environment and console assets; starts nothing
 
 $(VENV)/.built: requirements/build.txt pyproject.toml scripts/make-venv
-	scripts/make-venv "$(PYTHON)" $(VENV) requirements/build.txt
+	@scripts/make-venv "$(PYTHON)" $(VENV) requirements/build.txt
 	@touch $@
 
 $(VENV)/.tested: requirements/dev.txt pyproject.toml scripts/make-venv
-	scripts/make-venv "$(PYTHON)" $(VENV) requirements/dev.txt
+	@scripts/make-venv "$(PYTHON)" $(VENV) requirements/dev.txt
 	@touch $@ $(VENV)/.built
 
 .PHONY: console
 console: $(VENV)/.built
-	@scripts/build-console
+	@$(BIN)/python scripts/build-console
 
 test: $(VENV)/.tested console ## everything the tests need, then all tests
 	scripts/test

@@ -17,13 +17,15 @@ from dxops.base.ids import new_secret
 from dxops.engines.postgres.migrate import current, head, migrate
 from dxops.rooms.accounts.service import new_first_password
 
+_OWN_SERVER_QUIET_S = 10.0  # the supervisor starts our server and this process together
+
 
 async def run_setup(data: DataDirectory, settings: Settings) -> None:
     """Bring everything to where the roles can start. While PostgreSQL is away it says so and waits."""
     data.prepare()
     house = House(data, settings)
     try:
-        await house.database.wait()
+        await house.database.wait(quiet_s=0.0 if settings.postgres.url else _OWN_SERVER_QUIET_S)
         if await current(house.database) != head():
             await asyncio.to_thread(migrate, house.postgres_url)
         await _first_owner(house)

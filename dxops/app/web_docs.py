@@ -3,7 +3,6 @@ the console's CSP."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,10 +14,24 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 import dxops
 from dxops.app.web_errors import ErrorBody
-from dxops.console.rendering import render
+from dxops.console.rendering import THEME_COOKIE, render
 
+_SEGMENTS = {
+    "apps": "An app's name, or its host label; percent-encode `/`.",
+    "people": "A person's name.",
+    "environments": "An environment's name.",
+    "content": "A CID, any version and base.",
+    "pins": "A CID, any version and base.",
+    "releases": "A release's id: `rel_…`.",
+    "diff": "A release's id: `rel_…`.",
+    "runs": "A run's id: `run_…`.",
+    "tokens": "A token's id: `tok_…`.",
+    "sessions": "A session's id.",
+}
+"""What stands after a segment of a path."""
+_RAW_BODIES = {("post", "/api/content/car"): "application/vnd.ipld.car"}
+_ANSWERS = {"200": "The answer.", "201": "Made.", "204": "Done; no body."}
 _METHODS = ("get", "post", "put", "patch", "delete")
-_STYLE = Path(__file__).with_name("api_docs.css")
 _SCHEMAS = "#/components/schemas/"
 _DESCRIPTION = (
     "Send `Authorization: Bearer <token>`. Lists are cursor-paged (`items`, `next`). Times are RFC 3339 in UTC. "
@@ -58,15 +71,15 @@ def router() -> Router:
     def docs(request: Request[Any, Any, Any]) -> Response[str]:
         """Every operation with its parameters, body and answers."""
         described = document(request.app)
-        context: dict[str, object] = {"info": described["info"], "groups": groups(described)}
+        theme = request.cookies.get(THEME_COOKIE, "")
+        context: dict[str, object] = {
+            "info": described["info"],
+            "groups": groups(described),
+            "theme": theme if theme in ("light", "dark") else "system",
+        }
         return Response(render("api_docs.html", context), media_type=MediaType.HTML)
 
-    @get("/docs.css", sync_to_thread=False)
-    def style() -> Response[bytes]:
-        """The page's style sheet."""
-        return Response(_STYLE.read_bytes(), media_type=MediaType.CSS)
-
-    return Router("/", route_handlers=[openapi, docs, style], include_in_schema=False)
+    return Router("/", route_handlers=[openapi, docs], include_in_schema=False)
 
 
 def document(app: Litestar) -> Values:
@@ -78,11 +91,27 @@ def document(app: Litestar) -> Values:
         "description": "Refused: `error.code` says why.",
         "content": {"application/json": {"schema": {"$ref": f"{_SCHEMAS}{ErrorBody.__name__}"}}},
     }
-    for item in made["paths"].values():
-        for operation in item.values():
+    failed = refused | {"description": "Not now, or a fault of ours: `error.code` says which. Try again."}
+    for path, item in made["paths"].items():
+        for method, operation in item.items():
             kept = {status: answer for status, answer in operation["responses"].items() if not status.startswith("4")}
-            operation["responses"] = kept | {"4XX": refused}
+            for status, answer in kept.items():
+                answer["description"] = _ANSWERS.get(status, answer["description"])
+            operation["responses"] = kept | {"4XX": refused, "5XX": failed}
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path" and not parameter.get("description"):
+                    parameter["description"] = _meaning(path, parameter["name"])
+            raw = _RAW_BODIES.get((method, path))
+            if raw is not None:
+                binary = {"type": "string", "format": "binary"}
+                operation["requestBody"] = {"required": True, "content": {raw: {"schema": binary}}}
     return dict(made)
+
+
+def _meaning(path: str, name: str) -> str:
+    """What a parameter in a path is, by the segment before it."""
+    before = path.partition("{" + name + "}")[0].rstrip("/").rpartition("/")[2]
+    return _SEGMENTS.get(before, "")
 
 
 def groups(document: Values) -> dict[str, list[dict[str, object]]]:

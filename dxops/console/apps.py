@@ -174,14 +174,8 @@ async def rollback_of(house: ConsoleHouse, label: str, environment: str, chosen:
     live = at.release
     choices = [one for one in kept if one.retired_at is None and (live is None or one.id != live.id)]
     if chosen is None:
-        history = (await house.delivery.timeline(app.name, environment=environment, limit=50)).items
-        earlier = [
-            one.from_release
-            for one in history
-            if one.outcome == "done" and (live is None or one.to_release == live.id) and one.from_release
-        ]
-        chosen = next((one for one in earlier if one in {choice.id for choice in choices}), None)
-    target = next((one for one in choices if one.id == chosen), choices[0] if choices and chosen is None else None)
+        chosen = await house.delivery.previous(app.name, environment)
+    target = next((one for one in choices if one.id == chosen), None)
     return {
         "kind": "rollback",
         "app": app,

@@ -1,4 +1,4 @@
-"""The home page: the living Operations Guide. Also what every page shares: events, the palette, the components."""
+"""The home page: the living Operations Guide. Also what every page shares: events, the palette."""
 
 from __future__ import annotations
 
@@ -89,12 +89,7 @@ def router(house: ConsoleHouse) -> Router:
         reader(request)
         return await palette_entries(house)
 
-    @get("/console/design")
-    async def design(request: AnyRequest) -> Response[str]:
-        reader(request)
-        return page(request, "design.html", {"now": house.clock.now()})
-
-    return Router("/", route_handlers=[guide, events, palette, design])
+    return Router("/", route_handlers=[guide, events, palette])
 
 
 async def palette_entries(house: ConsoleHouse) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from litestar import Router
 
-from dxops.console import apps, content, guide, people, runs, static, system
+from dxops.console import apps, content, design, guide, people, runs, static, system
 from dxops.console.house import ConsoleHouse
 from dxops.console.rendering import assets
 
@@ -16,6 +16,7 @@ def routers(house: ConsoleHouse) -> Sequence[Router]:
     return [
         static.router(assets()),
         guide.router(house),
+        design.router(house),
         apps.router(house),
         runs.router(house),
         content.router(house),

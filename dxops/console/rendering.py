@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -79,6 +80,10 @@ def environment() -> Environment:
         "urlencode_present": _urlencode_present,
         "urlsegment": lambda text: quote(text, safe=""),
         "detail": words.detail,
+        "sparkline": words.sparkline,
+        "sentence": words.sentence,
+        "commands": _commands,
+        "json_text": words.json_text,
         "due": lambda moment: moment is not None and moment <= _CLOCK.now(),
     }
     return made
@@ -123,6 +128,14 @@ def _urlencode_present(values: Mapping[str, str | None]) -> str:
     """`a=1&b=2&` of what is set, to be continued."""
     present = {key: value for key, value in values.items() if value}
     return urlencode(present) + "&" if present else ""
+
+
+def _commands(text: str | None) -> Markup:
+    """`words in backticks` as code, everything escaped."""
+    pieces = re.split(r"`([^`]+)`", text or "")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if place % 2 else piece for place, piece in enumerate(pieces)
+    )
 
 
 def _icon(name: str, extra: str = "") -> Markup:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -102,6 +104,29 @@ def detail(values: Mapping[str, object]) -> list[tuple[str, str, str, str]]:
         else:
             found.append((name, short_id(whole)[:80], whole, ""))
     return found
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """The path of a line through `values`, left to right in a box of 100 by 24; nothing for fewer than two."""
+    if len(values) < 2:
+        return ""
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    points = (
+        f"{100 * place / (len(values) - 1):.4g} {22 - 20 * (value - low) / span:.4g}"
+        for place, value in enumerate(values)
+    )
+    return "M" + "L".join(points)
+
+
+def sentence(text: str) -> str:
+    """An error's message as it stands alone on a page: its first letter large, unless that begins a name in quotes."""
+    return text[:1].upper() + text[1:]
+
+
+def json_text(value: object) -> str:
+    """JSON to copy, indented by two."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def plural(count: int, word: str, many: str | None = None) -> str:

@@ -188,7 +188,7 @@ async def test_a_page_on_another_port_can_neither_read_nor_change_anything(datab
             await page.press("input[name=password]", "Enter")
             await page.wait_for_url(f"{console}/api/me")
             await page.goto(f"{console}/api/docs")
-            assert await page.evaluate("getComputedStyle(document.body).maxWidth") == "960px"  # its style sheet holds
+            assert await page.locator(".api-frame article").count() > 0
             assert not [text for text in violations if "Content Security Policy" in text]
             for host in ("localhost", "hello.localhost"):
                 await page.goto(f"http://{host}:{app_port}/")

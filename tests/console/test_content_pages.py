@@ -46,7 +46,7 @@ async def test_what_is_not_there_says_so(house: DemoHouse, owner: httpx.AsyncCli
     root = house.add_tree(FILES)
     absent = await owner.get(f"/content/{root}/nothing.txt")
     assert absent.status_code == 404
-    assert "there is no &#39;nothing.txt&#39;" in absent.text
+    assert "There is no &#39;nothing.txt&#39;" in absent.text
     assert (await owner.get("/content/not-a-cid")).status_code == 422
     assert (await owner.get("/content/QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n")).status_code == 404
     answer = await owner.get("/content", params={"cid": f"ipfs://{root}/img"})

@@ -149,7 +149,7 @@ async def test_what_was_confirmed_is_what_happens(house: DemoHouse, owner: httpx
     await publish(house, "hello", "1.1")
     answer = await owner.post("/apps/hello/promote", data=form)
     assert answer.status_code == 422
-    assert "somebody moved a release meanwhile" in answer.text
+    assert "Somebody moved a release meanwhile" in answer.text
     assert "Promote 1.1 to staging" in answer.text
     assert await live(house, "hello", "staging") is None
 
@@ -278,3 +278,18 @@ async def test_the_theme_is_drawn_by_the_server(owner: httpx.AsyncClient) -> Non
 @pytest.mark.parametrize("path", ["../manifest.json", "..%2f..%2fconfig.py", ".stamp", "%00", "nothing.js"])
 async def test_assets_stay_inside(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(f"/assets/{path}")).status_code in (400, 404)
+
+
+async def test_going_back_twice_goes_two_steps_back_as_the_command_does(
+    house: DemoHouse, owner: httpx.AsyncClient
+) -> None:
+    for version in ("1.0", "1.1", "1.2"):
+        await publish(house, "hello", version)
+    for version in ("1.1", "1.0"):
+        asked = (await owner.get("/apps/hello/rollback?env=dev")).text
+        assert f"Roll dev back to {version}" in asked
+        await house.delivery.rollback(house.owner, "hello", "dev")
+        assert await live(house, "hello", "dev") == version
+    asked = (await owner.get("/apps/hello/rollback?env=dev")).text
+    assert "Nothing to go back to" in asked
+    assert "choose another above" in asked  # forward again is a choice, never what is offered

@@ -51,3 +51,18 @@ def test_an_audit_detail_leaves_out_what_is_empty_and_links_what_has_a_page() ->
         ("release", "rel_…abcd", "/releases/rel_" + "0" * 22 + "abcd"),
         ("apps", "a, b", ""),
     ]
+
+
+def test_a_sparkline_fills_its_box() -> None:
+    assert words.sparkline([1, 3, 2]) == "M0 22L50 2L100 12"
+    assert words.sparkline([5, 5]) == "M0 22L100 22"
+    assert words.sparkline([5]) == ""
+
+
+def test_json_to_copy() -> None:
+    assert words.json_text({"a": [1, None]}) == '{\n  "a": [\n    1,\n    null\n  ]\n}'
+
+
+def test_a_message_alone_begins_large() -> None:
+    assert words.sentence("no app 'x'") == "No app 'x'"
+    assert words.sentence("") == ""

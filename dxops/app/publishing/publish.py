@@ -130,9 +130,9 @@ class Publishing:
         dot_files = DotFiles(self._options.dot_files or module.build.dotfiles)
         uploaded = upload(self._client, output, dot_files, self._screen.progress)
         result.warnings = dot_files.warnings()
+        files = "1 file" if uploaded.files == 1 else f"{uploaded.files:,} files"
         self._say(
-            f"{module.name}: {uploaded.files} files, {size(uploaded.size_bytes)}, "
-            f"{size(uploaded.sent_bytes)} sent: {uploaded.cid}",
+            f"{module.name}: {files}, {size(uploaded.size_bytes)}, {size(uploaded.sent_bytes)} sent: {uploaded.cid}",
             module.name,
         )
         return uploaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -45,8 +46,18 @@ def greeting(data: DataDirectory, settings: Settings) -> str:
     if password.exists():
         lines.append(f"              password {password.read_text().strip()}   (the first one; kept in {password})")
     lines.append(f"              apps     {settings.public_scheme}://hello.{settings.domain}:{settings.apps_port}")
-    lines.append("              more     dxops endpoints, dxops status, dxops stop")
+    command = command_name()
+    lines.append(f"              more     {command} endpoints, {command} status, {command} stop")
     return "\n".join(lines)
+
+
+def command_name() -> str:
+    """`dxops` where typing that runs this installation, else the path to type."""
+    own = Path(sys.executable).parent / "dxops"
+    found = shutil.which("dxops")
+    if found is not None and Path(found).resolve() == own.resolve():
+        return "dxops"
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def _say(text: str) -> None:

@@ -77,10 +77,10 @@ class Supervisor:
                 shared_buffers_mb=self._settings.postgres.shared_buffers_mb,
             )
             await asyncio.to_thread(postgres.prepare)
+            await asyncio.to_thread(postgres.stop_leftover)  # setup must not reach a server that is about to go
             self._spawn(postgres_role(postgres))
-            if not await self._until_healthy("postgres"):
-                return False
-        if not await self._setup():
+        # not after PostgreSQL but beside it: setup loads its libraries meanwhile, and waits for the server itself
+        if not await self._setup() or (self._roles and not await self._until_healthy("postgres")):
             return False
         for name in SERVING_ROLES:
             self._spawn(RoleSpec(name, self._command("run", name)))

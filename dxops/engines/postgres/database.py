@@ -66,13 +66,13 @@ class Database:
         async with self.begin() as tx:
             await tx.execute(text("SELECT 1"))
 
-    async def wait(self, timeout_s: float | None = None) -> None:
-        """Try until the server answers, telling the log why not: at once, then every ten seconds. Raises the last
-        `Unavailable` after `timeout_s`, if given, and at once where the server answers that it will not have us
+    async def wait(self, timeout_s: float | None = None, *, quiet_s: float = 0.0) -> None:
+        """Try until the server answers, telling the log why not: after `quiet_s`, then every ten seconds. Raises the
+        last `Unavailable` after `timeout_s`, if given, and at once where the server answers that it will not have us
         (code `REFUSES`)."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout_s is None else loop.time() + timeout_s
-        delay, tell_at = _FIRST_WAIT_S, loop.time()
+        delay, tell_at = _FIRST_WAIT_S, loop.time() + quiet_s
         while True:
             try:
                 await self.ping()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Router, get, post
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from dxops.base.actors import Scope
 from dxops.base.errors import Refused
@@ -33,6 +33,7 @@ from dxops.rooms.delivery.service import Delivery
 AnyRequest = Request[Any, Any, Any]
 Cursor = Annotated[str | None, QueryParameter(name="cursor", description="`next` of the page before")]
 Limit = Annotated[int | None, QueryParameter(name="limit", description="Items per page, 1 to 200")]
+ForEnvironment = Annotated[str, QueryParameter(name="environment", description="The environment to build for")]
 OfEnvironment = Annotated[str | None, QueryParameter(name="environment", description="Only this environment")]
 
 
@@ -176,7 +177,7 @@ def router(delivery: Delivery) -> Router:
         return await delivery.rollback(actor_of(request), decode_segment(name), data.environment, data.release)
 
     @get("/apps/{name:str}/build-settings", summary="Variables for a build", tags=["delivery"])
-    async def build_settings(request: AnyRequest, name: FromPath[str], environment: FromQuery[str]) -> BuildSettings:
+    async def build_settings(request: AnyRequest, name: FromPath[str], environment: ForEnvironment) -> BuildSettings:
         """What `dxops.toml` declares for builds of this app; the app need not exist yet. Scope `publish`."""
         return await delivery.build_settings(actor_of(request), decode_segment(name), environment)
 

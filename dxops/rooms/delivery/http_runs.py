@@ -89,7 +89,7 @@ def handlers(delivery: Delivery) -> list[HTTPRouteHandler]:
         """Scope `publish`. The run and its log are frozen."""
         return await delivery.finish_run(actor_of(request), run_id, data.status, data.summary)
 
-    @get("/runs/{run_id:str}/log", summary="Follow a run's log", tags=["delivery"])
+    @get("/runs/{run_id:str}/log", summary="Follow a run's log", tags=["delivery"], media_type="text/event-stream")
     async def follow_log(
         request: AnyRequest,
         run_id: FromPath[str],

@@ -205,9 +205,7 @@ class Delivery(Catalogue):
             pointer = await repo.find_pointer(tx, name, environment)
             wanted = release_id
             if wanted is None:
-                kept = await repo.kept_ids(tx, name, environment)
-                newest_first = await repo.list_deployments(tx, name, environment, None, _HISTORY)
-                wanted = rules.rollback_target([item for _, item in reversed(newest_first)], kept)
+                wanted = await self._previous(tx, name, environment)
             target = None if wanted is None else await repo.find_release(tx, wanted)
         if target is None or (target.app, target.environment) != (name, environment):
             what = f"has no release '{release_id}'" if release_id else "has no earlier release to go back to"
@@ -230,6 +228,19 @@ class Delivery(Catalogue):
                 raise moved_on(name, environment)
         await self._tell([event])
         return self.with_urls(msgspec.structs.replace(target, live=True))
+
+    async def previous(self, app: str, environment: str) -> str | None:
+        """The release that a rollback without a choice would make live."""
+        environment = self.environment(environment).name
+        async with self._database.begin() as tx:
+            name = found_app(await repo.find_app(tx, app), app).name
+            return await self._previous(tx, name, environment)
+
+    @staticmethod
+    async def _previous(tx: AsyncConnection, name: str, environment: str) -> str | None:
+        kept = await repo.kept_ids(tx, name, environment)
+        newest_first = await repo.list_deployments(tx, name, environment, None, _HISTORY)
+        return rules.rollback_target([item for _, item in reversed(newest_first)], kept)
 
     async def reset_modules(self, actor: Actor, environment: str) -> int:
         """Port `Publisher` (scope OPERATE)."""

@@ -58,7 +58,8 @@ if (box && list && box.dataset["log"]) {
         app.textContent = `${line.app}  `;
         text.append(app);
       }
-      paint(line.text, text);
+      // the command line names the app in each line too: once is enough
+      paint(line.app && line.text.startsWith(`${line.app}: `) ? line.text.slice(line.app.length + 2) : line.text, text);
       item.append(number, time, text);
       added.append(item);
     }

@@ -51,7 +51,7 @@ for (const notice of document.querySelectorAll<HTMLElement>("[data-done]")) {
 }
 document.addEventListener("click", (event) => {
   const button = part<HTMLElement>(event, "[data-toast]");
-  if (button) toast("ok", button.dataset["toastText"] ?? "");
+  if (button) toast(button.dataset["toast"] === "bad" ? "bad" : "ok", button.dataset["toastText"] ?? "");
 });
 
 /* work that takes a while: the button says so, and cannot be pressed twice */
@@ -132,22 +132,37 @@ export const openDialog = (id: string): void => {
 };
 document.addEventListener("click", (event) => {
   const opener = part<HTMLElement>(event, "[data-open]");
-  if (opener?.dataset["open"] && opener.dataset["open"] !== "palette") openDialog(opener.dataset["open"]);
+  if (opener?.dataset["open"] && opener.dataset["open"] !== "palette") {
+    if (opener instanceof HTMLAnchorElement) event.preventDefault();
+    openDialog(opener.dataset["open"]);
+  }
   if (part(event, "[data-close]")) part<HTMLDialogElement>(event, "dialog")?.close();
   if (event.target instanceof HTMLDialogElement) event.target.close();
-  const menu = document.querySelector<HTMLDetailsElement>("details.menu[open]");
-  if (menu && event.target instanceof Node && !menu.contains(event.target)) menu.open = false;
+  for (const menu of document.querySelectorAll<HTMLDetailsElement>("details.menu[open]"))
+    if (event.target instanceof Node && !menu.contains(event.target)) menu.open = false;
 });
+/* `#dialog` and `#drawer` open when the server has filled them, and are empty again when they close */
 document.addEventListener("htmx:afterSwap", (event) => {
-  if ((event.target as Element | null)?.id === "dialog") openDialog("dialog");
+  const id = (event.target as Element | null)?.id;
+  if (id === "dialog" || id === "drawer") openDialog(id);
 });
-document.getElementById("dialog")?.addEventListener("close", (event) => (event.target as Element).replaceChildren());
+for (const id of ["dialog", "drawer"])
+  document.getElementById(id)?.addEventListener("close", (event) => (event.target as Element).replaceChildren());
+
+/* menus: `details` that arrow keys walk */
 document.addEventListener("keydown", (event) => {
   const menu = document.querySelector<HTMLDetailsElement>("details.menu[open]");
-  if (event.key === "Escape" && menu) {
+  if (!menu) return;
+  if (event.key === "Escape") {
     menu.open = false;
     menu.querySelector("summary")?.focus();
   }
+  const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+  if (step === 0 || !menu.contains(document.activeElement) || document.activeElement instanceof HTMLInputElement) return;
+  event.preventDefault();
+  const items = [...menu.querySelectorAll<HTMLElement>(".menu-body :is(a, button)")];
+  const at = items.indexOf(document.activeElement as HTMLElement);
+  items[at < 0 ? (step > 0 ? 0 : items.length - 1) : (at + step + items.length) % items.length]?.focus();
 });
 
 /* filters: rows of `data-filter`'s target whose text holds every word */
