@@ -120,9 +120,11 @@ class Battle:
             eventually(lambda: not is_locked(self.system.data / "dxops.lock"), 20)
             self.system.up()
         committed = hit == "flip" or victim not in (*_UNSETTLED, "all")
-        self._check({self.last} if committed else {self.live}, status, f"{victim} at {hit}\n{watch.said}")
+        self.check({self.last} if committed else {self.live}, status, f"{victim} at {hit}\n{watch.said}")
 
-    def _check(self, allowed: set[int], status: int, story: str) -> None:
+    def check(self, allowed: set[int], status: int, story: str) -> None:
+        """All is healthy again, and the hosts come to serve exactly this release, whole. A publish that exited 0 is
+        live; any other said why."""
         eventually(lambda: self._healthy(), 60)
         eventually(lambda: {served(self.system, host) for host in HOSTS} == allowed, 20)
         assert "Traceback" not in story, story

@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 
+from dxops.app.data import DataDirectory
 from dxops.app.supervisor.rules import LAST_DELAY_S
 from dxops.engines.postgres.embedded import EmbeddedPostgres
 from tests.faults.releases import APP, HOSTS, publish_command, served, write_release
@@ -35,7 +36,9 @@ class Cramped:
         self._ballast = self.disk / "pg_wal" / "ballast"
 
     def mount(self) -> None:
-        """Move the cluster of a stopped system to the disk."""
+        """Make the cluster, as a first start would, and move it to the disk."""
+        DataDirectory(self.system.data).prepare()
+        EmbeddedPostgres(self.system.data).prepare()
         moved = self.disk.with_name("postgres.moved")
         status = self.disk.stat()
         self.disk.rename(moved)
@@ -76,8 +79,6 @@ def cramped() -> Iterator[Cramped]:
     subprocess.run(["umount", str(probe)], check=True)
     made = Cramped(home)
     try:
-        made.system.up()
-        made.system.stop()
         made.mount()
         made.system.up()
         yield made
