@@ -8,7 +8,7 @@ import logging
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
@@ -20,6 +20,15 @@ log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _MAX_CONNECTIONS = 8192  # past this Granian accepts no more until one closes
+_LAST_WORDS_S = 1.0
+
+
+@runtime_checkable
+class GivesUp(Protocol):
+    """An application that can end its requests early, each with an answer."""
+
+    def give_up(self) -> None:
+        """Do so. Returns at once; called again it does no more."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +101,18 @@ class Listeners:
             raise Unavailable(f"a listener ended by itself: {names}")
 
     async def stop(self, timeout_s: float) -> None:
-        """Accept nothing new, let running requests end for at most `timeout_s`."""
+        """Accept nothing new, let running requests end for at most `timeout_s`. Those that do not are given up, by
+        applications that can say so to their clients."""
         for server in self._servers:
             server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
+            if late:
+                for app in {
+                    id(one.app): one.app for one, _, _ in self._wanted if isinstance(one.app, GivesUp)
+                }.values():
+                    app.give_up()
+                _, late = await asyncio.wait(late, timeout=_LAST_WORDS_S)
             for task in late:
                 log.warning("listener cut off with requests open", extra={"listener": task.get_name()})
                 task.cancel()

@@ -3,6 +3,7 @@ credential it carries, and the headers of its answer."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import logging
@@ -15,7 +16,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from dxops.app.web_errors import Misdirected, answer_to
 from dxops.base.actors import Actor
-from dxops.base.errors import Forbidden, Refused, Unauthenticated
+from dxops.base.errors import Forbidden, Refused, Unauthenticated, Unavailable
 from dxops.base.ports import Authenticator
 from dxops.base.web import keep_encoded_slashes
 from dxops.console.security import Address, HostRule, client_ip, cookie_refusal, response_headers
@@ -40,6 +41,16 @@ class Gate:
         self._tokens = tokens
         self._sessions = sessions
         self._trusted = trusted_proxies
+        self._running: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    def give_up(self) -> None:
+        """Cut off the requests that outlast the drain: each is answered 503, or its connection closed where the answer
+        had begun."""
+        self._stopping = True
+        for task in self._running:
+            task.cancel()
+        self._running.clear()  # a second listener of this application gives up too; one cancellation is enough
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -60,7 +71,27 @@ class Gate:
         except Exception as error:  # noqa: BLE001 - the last stop before the server: told apart and logged in answer_to
             await _refuse(scope, _with_headers(send, hsts=hsts, request_id=state["request_id"]), error)
             return
-        await self._app(scope, receive, _with_headers(send, hsts=hsts, request_id=state["request_id"]))
+        await self._pass_on(scope, receive, _with_headers(send, hsts=hsts, request_id=state["request_id"]))
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            if begun or not self._stopping:
+                raise
+            await _refuse(scope, send, _cut_off())
+        finally:
+            self._running.discard(task)
 
     def _address(self, headers: Mapping[str, str], scheme: str) -> Address:
         host = headers.get("host", "")
@@ -93,6 +124,15 @@ class Gate:
             raise Forbidden(state["page_refusal"], code="foreign_origin", hint="scripts use a token, not the cookie")
         actor: Actor = session.actor
         state |= {"actor": actor, "session_actor": session, "session_secret": secret}
+
+
+def _cut_off() -> Unavailable:
+    return Unavailable(
+        "dxops stopped before this request came to its end",
+        code="stopping",
+        hint="start it with `dxops up`, look whether it took effect, then try again",
+        retry_after_s=5,
+    )
 
 
 def _headers(scope: Scope) -> dict[str, str]:

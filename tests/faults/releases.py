@@ -52,18 +52,15 @@ def start_publish(system: System, place: Path, number: int) -> subprocess.Popen[
     )
 
 
-def fetch(system: System, host: str, path: str = "/") -> httpx.Response:
-    """One GET of an app host."""
-    address = f"http://127.0.0.1:{system.apps_port}{path}"
-    return httpx.get(address, headers={"host": host, "accept-encoding": "identity"}, trust_env=False, timeout=30)
-
-
 def served(system: System, host: str) -> int:
     """The number of the release that a host serves. Fails unless every file of it is served, and is of that release."""
-    page = fetch(system, host)
-    assert page.status_code == 200, f"{host}: {page.status_code} {page.text[:300]}\n{system.log_tails()}"
-    number = int(page.text.removeprefix("<p>release ").removesuffix("</p>"))
-    for name, data in files_of(number).items():
-        answer = fetch(system, host, "/" if name == "index.html" else f"/{name}")
-        assert (answer.status_code, answer.content == data) == (200, True), f"{host}/{name} is not of release {number}"
+    address = f"http://127.0.0.1:{system.apps_port}"
+    headers = {"host": host, "accept-encoding": "identity"}
+    with httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=30) as client:
+        page = client.get("/")
+        assert page.status_code == 200, f"{host}: {page.status_code} {page.text[:300]}\n{system.log_tails()}"
+        number = int(page.text.removeprefix("<p>release ").removesuffix("</p>"))
+        for name, data in files_of(number).items():
+            answer = client.get("/" if name == "index.html" else f"/{name}")
+            assert (answer.status_code, answer.content == data) == (200, True), f"{host}/{name} is not of {number}"
     return number

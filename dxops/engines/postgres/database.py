@@ -30,6 +30,7 @@ _LAST_RETRY_S = 5.0
 _FIRST_WAIT_S = 0.02
 _TELL_EVERY_S = 10.0
 _HINT = "check postgres.url and that the server runs; dxops keeps trying"
+_FULL_HINT = "free space on the disk that holds the database (the embedded one: postgres/ in the data directory)"
 
 
 class Database:
@@ -144,14 +145,26 @@ class _translated:
             away = isinstance(error, OperationalError | InterfaceError) and _is_away(error)
             if error.statement is None and (why := refusal(str(error.orig))) is not None:  # there was no connection yet
                 raise Unavailable(why.message, code=REFUSES, hint=why.hint, retry_after_s=_LAST_RETRY_S) from error
+            if away and _is_full(error):
+                raise Unavailable(
+                    f"PostgreSQL's disk is full: {_first_line(error)}",
+                    code="database_full",
+                    hint=_FULL_HINT,
+                    retry_after_s=_LAST_RETRY_S,
+                ) from error
         if away:
             raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}", hint=_HINT) from error
 
 
 def _is_away(error: DBAPIError) -> bool:
-    """Connection trouble (class 08, 57P, no code at all), not a timeout of ours or a deadlock."""
+    """Connection trouble (class 08, 57P, no code at all) or a server at its limits (53: disk, memory, connections), not
+    a timeout of ours or a deadlock."""
     state = getattr(error.orig, "sqlstate", None)
-    return error.connection_invalidated or state is None or state.startswith("08") or state.startswith("57P")
+    return error.connection_invalidated or state is None or state.startswith(("08", "53", "57P"))
+
+
+def _is_full(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == "53100" or "No space left on device" in str(error.orig)
 
 
 def _first_line(error: BaseException | None) -> str:
