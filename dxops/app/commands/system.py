@@ -166,7 +166,10 @@ def _wait_healthy(directory: DataDirectory, process: subprocess.Popen[bytes] | N
         if ours and record is not None and record.ready_at is not None and record.healthy:
             return record
         if process is not None and process.poll() is not None:
-            raise Unavailable(f"the supervisor ended with status {process.returncode}", hint=f"its last words: {log}")
+            said = log.read_text(errors="replace").splitlines()[-2:]
+            told = said[0].removeprefix("error: ") if said and said[0].startswith("error: ") else ""
+            hint = said[-1].strip() if told and len(said) > 1 else f"its last words: {log}"
+            raise Unavailable(told or f"the supervisor ended with status {process.returncode}", hint=hint)
         time.sleep(0.05)
     if process is not None:
         process.terminate()
