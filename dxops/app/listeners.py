@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -14,6 +12,7 @@ from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from dxops.app.addresses import both_loopbacks, require_free
 from dxops.base.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class Listeners:
     async def start(self) -> None:
         """Bind and serve. Raises `Unavailable` naming the listener whose port is taken."""
         for listener, host, port in self._wanted:
-            _require_free(listener, host, port)
+            require_free(listener.name, host, port)
         for listener, host, port in self._wanted:
             server = Server(
                 listener.app,
@@ -125,32 +124,4 @@ def _interface(listener: Listener) -> Interfaces:
 
 
 def _addresses(listener: Listener) -> list[tuple[Listener, str, int]]:
-    host, _, port = listener.address.rpartition(":")
-    found = [(listener, host.strip("[]"), int(port))]
-    if host == "127.0.0.1" and _has_ipv6_loopback():
-        found.append((listener, "::1", int(port)))
-    return found
-
-
-def _has_ipv6_loopback() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-def _require_free(listener: Listener, host: str, port: int) -> None:
-    """Granian binds with SO_REUSEPORT, so a second instance would silently share the port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = "is taken by another program" if error.errno == errno.EADDRINUSE else f"is not ours: {error}"
-            raise Unavailable(
-                f"the address {host}:{port} for listen.{listener.name} {reason}",
-                hint=f"stop the other program, or set listen.{listener.name} in dxops.toml",
-            ) from error
+    return [(listener, host, port) for host, port in both_loopbacks(listener.address)]

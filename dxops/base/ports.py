@@ -306,12 +306,13 @@ class Tunnels(Protocol):
 
 class RoleState(msgspec.Struct, frozen=True, kw_only=True):
     """One of our processes. `status` is `healthy`, `starting`, `stalled`, `backoff`, `stopping` or `stopped`; `since`
-    is when it began."""
+    is when it began, `detail` why it is so, in words."""
 
     status: str
     since: datetime
     pid: int | None = None
     restarts: int = 0
+    detail: str | None = None
 
 
 class Roles(Protocol):

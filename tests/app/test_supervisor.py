@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,21 @@ def test_one_instance_per_data_directory(own: System) -> None:
     assert done.returncode == 1
     assert "already runs" in done.stderr
     assert own.try_dxops("up", "--detach").returncode == 0
+
+
+@pytest.mark.parametrize("how", [(), ("--detach",)])
+def test_a_taken_address_is_told_in_one_sentence(tmp_path: Path, how: tuple[str, ...]) -> None:
+    system = System(tmp_path)
+    host, _, port = system.listen["apps"].rpartition(":")
+    with socket.socket() as other:
+        other.bind((host, int(port)))
+        other.listen()
+        done = system.try_dxops("up", *how)
+    assert done.returncode == 1
+    assert f"the address {system.listen['apps']} for listen.apps is taken by another program" in done.stderr
+    assert "set listen.apps in dxops.toml" in done.stderr
+    assert '"level"' not in done.stderr  # a sentence, not a log
+    assert system.status() == {}
 
 
 def test_stop_leaves_no_process_and_start_again_keeps_credentials(own: System) -> None:

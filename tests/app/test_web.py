@@ -114,7 +114,7 @@ async def test_behind_a_tls_proxy_everything_is_as_over_tls(house: TestHouse) ->
 async def test_a_wrong_password_shows_the_form_again_without_the_password(client: httpx.AsyncClient) -> None:
     response = await sign_in(client, password="guess-me-not")
     assert response.status_code == 401
-    assert "name or password is wrong" in response.text
+    assert "Name or password is wrong" in response.text
     assert 'value="admin"' in response.text
     assert "guess-me-not" not in response.text
     assert "set-cookie" not in response.headers

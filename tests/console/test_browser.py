@@ -27,6 +27,7 @@ PATHS = (
     "/profile",
     "/system",
     "/console/design",
+    "/api/docs",
 )
 
 
@@ -186,6 +187,15 @@ def test_a_phone_scrolls_one_way(page: Page) -> None:
             wide.append(path)
     assert wide == []
     expect(page.get_by_role("navigation", name="Main, small screens")).to_be_visible()
+
+
+def test_a_long_name_stays_in_its_column(page: Page) -> None:
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto("/")
+        name = page.locator("#app-docs th .app-name a")
+        name.evaluate("link => (link.textContent = 'example:app/' + 'a-long-name-'.repeat(9))")
+        assert page.locator("#app-docs th").evaluate("cell => cell.scrollWidth <= cell.clientWidth"), width
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

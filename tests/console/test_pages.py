@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from dxops.base.actors import ROLE_SCOPES, Actor, Role, Scope
+from dxops.base.ports import RoleState
 from dxops.rooms.accounts.model import AuditFilter
 from dxops.rooms.delivery.model import LogText, ModuleInput, Release, Source, Via
 from tests.console.conftest import enter
@@ -293,3 +294,17 @@ async def test_going_back_twice_goes_two_steps_back_as_the_command_does(
     asked = (await owner.get("/apps/hello/rollback?env=dev")).text
     assert "Nothing to go back to" in asked
     assert "choose another above" in asked  # forward again is a choice, never what is offered
+
+
+async def test_a_role_in_trouble_is_seen_on_the_home_page_with_its_reason(
+    house: DemoHouse, owner: httpx.AsyncClient
+) -> None:
+    assert "not healthy" not in (await owner.get("/")).text
+    house.roles.known["worker"] = RoleState(
+        status="backoff", since=house.clock.now(), detail="exit status 1", restarts=4
+    )
+    for path in ("/", "/system"):
+        text = (await owner.get(path)).text
+        assert "exit status 1" in text, path
+        assert "waits to restart" in text, path
+        assert "dot bad" in text, path

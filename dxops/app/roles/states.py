@@ -25,6 +25,8 @@ class SupervisedRoles:
         if record is None:
             return {self._name: RoleState(status="healthy", since=self._born, pid=os.getpid())}
         return {
-            name: RoleState(status=role.status, since=role.since, pid=role.pid, restarts=role.restarts)
+            name: RoleState(
+                status=role.status, since=role.since, pid=role.pid, restarts=role.restarts, detail=role.detail
+            )
             for name, role in record.roles.items()
         }

@@ -55,11 +55,12 @@ def _wait_healthy(
     record = None
     while time.monotonic() < deadline:
         ended = process is not None and process.poll() is not None
-        if news := words.news():
+        news = words.news()
+        if ended:
+            raise _ending(news, words.path, say)
+        if news:
             say("\n".join(news))
             tell_at = time.monotonic() + _TELL_EVERY_S
-        if ended:
-            raise Unavailable("the supervisor ended before it was healthy", hint=f"its last words: {words.path}")
         record = read_status(directory.status, directory.lock)
         ours = record is not None and (process is None or record.pid == process.pid)
         if ours and record is not None and record.ready_at is not None and record.healthy:
@@ -73,6 +74,17 @@ def _wait_healthy(
         process.wait(60)
     reason = words.last or f"waiting for {waited_for(record)}"
     raise Unavailable(f"not healthy after {timeout_s:.0f} s: {reason}", hint=f"see {words.path.parent}")
+
+
+def _ending(news: list[str], path: Path, say: Say) -> Unavailable:
+    """Why the supervisor ended, by its own last words: `error: …` and a hint on the next line."""
+    at = next((index for index, line in enumerate(news) if line.startswith("error: ")), len(news))
+    if news[:at]:
+        say("\n".join(news[:at]))
+    if at == len(news):
+        return Unavailable("the supervisor ended before it was healthy", hint=f"its last words: {path}")
+    hint = news[at + 1].strip() if at + 1 < len(news) else f"its last words: {path}"
+    return Unavailable(news[at].removeprefix("error: "), hint=hint)
 
 
 def waited_for(record: SystemRecord | None) -> str:

@@ -14,6 +14,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
+from dxops.app.addresses import both_loopbacks, require_free
 from dxops.app.data import DataDirectory
 from dxops.app.settings import Settings
 from dxops.app.supervisor.process import RoleProcess, RoleSpec
@@ -28,6 +31,7 @@ log = logging.getLogger(__name__)
 SERVING_ROLES = ("web", "edge", "worker")
 _SETUP_FAILURES = 5
 _LOCK_TRIES = 25
+_LEFTOVERS_S = 12.0  # a role drains for at most 10 s
 
 
 class Supervisor:
@@ -51,6 +55,11 @@ class Supervisor:
         """
         self._data.prepare()
         lock = acquire_lock(self._data.lock)
+        try:
+            await self._until_addresses_are_free()
+        except Unavailable:
+            os.close(lock)
+            raise
         self._write()  # replaces the record of an earlier supervisor at once
         loop = asyncio.get_running_loop()
         for which in (signal.SIGTERM, signal.SIGINT):
@@ -67,6 +76,27 @@ class Supervisor:
             self._data.notify_socket.unlink(missing_ok=True)
             self._data.status.unlink(missing_ok=True)
             os.close(lock)
+
+    async def _until_addresses_are_free(self) -> None:
+        """Told here, in one sentence, rather than by a role that crashes again and again. Roles that outlived a killed
+        supervisor, whose record is still there, have time to go."""
+        listen = self._settings.listen
+        places = [
+            (field.name, host, port)
+            for field in msgspec.structs.fields(listen)
+            for host, port in both_loopbacks(getattr(listen, field.name))
+        ]
+        deadline = time.monotonic() + (_LEFTOVERS_S if self._data.status.exists() else 0.0)
+        for name, host, port in places:
+            while True:
+                try:
+                    require_free(name, host, port)
+                except Unavailable:
+                    if time.monotonic() > deadline:
+                        raise
+                    await asyncio.sleep(0.1)
+                else:
+                    break
 
     async def _start(self, listener: socket.socket) -> bool:
         """True once all roles are healthy, False if a stop was asked for before."""

@@ -32,6 +32,7 @@ const paint = (text: string, into: HTMLElement): void => {
 
 if (box && list && box.dataset["log"]) {
   let following = true;
+  const several = box.dataset["apps"] !== "1";
   const started = Date.parse(box.dataset["started"] ?? "");
   const waiting: Line[] = [];
   const set = (on: boolean): void => {
@@ -52,7 +53,7 @@ if (box && list && box.dataset["log"]) {
       time.className = "t";
       time.textContent = `${((Date.parse(line.at) - started) / 1000).toFixed(1)} s`;
       const text = document.createElement("span");
-      if (line.app) {
+      if (line.app && several) {
         const app = document.createElement("span");
         app.className = "app";
         app.textContent = `${line.app}  `;
