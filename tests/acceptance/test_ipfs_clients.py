@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import tarfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from dxops.engines.blocks.memory import MemoryBlocks
@@ -21,7 +23,7 @@ from dxops.wire.car import CarDecoder
 from dxops.wire.cid import DAG_CBOR, DAG_PB, RAW, Cid
 from dxops.wire.unixfs import V1_256K
 from tests.acceptance.nest import JS, npm_tree
-from tests.harness import System
+from tests.harness import System, running_system
 
 pytestmark = pytest.mark.client
 
@@ -226,3 +228,51 @@ def test_helia_fetches_a_tree(system: System, node: str, modules: Path, tmp_path
     assert [(out / str(place)).read_bytes() for place in range(len(content))] == list(content.values())
     assert answer["span"] == [206, content["large"][1048570:1048581].hex()]
     assert answer["missing"] == 404
+
+
+def test_helia_reads_a_sharded_directory(system: System, node: str, modules: Path, tmp_path: Path) -> None:
+    source, scripts = tmp_path / "source", tmp_path / "run"
+    for directory in (source, scripts):
+        directory.mkdir()
+    names = [f"file-{number:05d}.txt" for number in range(6000)]
+    mark = uuid.uuid4()
+    for name in names:
+        (source / name).write_text(f"{name} {mark}")
+    root = system.dxops("add", str(source)).strip()
+    wanted = [names[0], names[4711], names[-1]]
+    url = f"http://{system.listen['gateway']}"
+    answer = run(node, modules, scripts, "helia_shards.mjs", url, root, *wanted)
+    assert sorted(answer["listed"]) == names
+    assert answer["files"] == {name: f"{name} {mark}" for name in wanted}
+    assert answer["fetched"] == {name: [200, f"{name} {mark}"] for name in wanted}
+    assert answer["missing"] == 404
+    assert answer["stat"] == ["directory", root]
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[System]:
+    """A node that wants a token on loopback, too."""
+    with running_system('[content]\nrpc_auth = "always"') as running:
+        yield running
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_node_that_wants_a_token(guarded: System, node: str, modules: Path, tmp_path: Path, client: str) -> None:
+    made = httpx.post(
+        f"http://{guarded.listen['console']}/api/tokens",
+        json={"name": f"reader of {client}", "scopes": ["read"]},
+        headers={"authorization": f"Bearer {guarded.api_token}"},
+    )
+    assert made.is_success, made.text
+    reader = made.json()["secret"]
+    url = f"http://{guarded.listen['kubo']}"
+    answer = run(node, modules, tmp_path, "kubo_token.mjs", client, url, guarded.api_token, reader)
+    for refused in ("without", "addWithout"):
+        assert "wants a token" in answer[refused]
+    assert "token" in answer["wrong"]
+    assert set(answer["ways"]) == {"bearer", "basic"}
+    for way in answer["ways"].values():
+        assert (way["same"], way["pinned"], way["removed"]) == (True, ["recursive"], way["cid"])
+    assert answer["readerVersion"] == "0.22.0"
+    assert "publish or content" in answer["readerAdd"]
+    assert "content" in answer["readerPin"]

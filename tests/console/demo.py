@@ -31,6 +31,7 @@ from dxops.rooms.accounts.config import AccountsConfig
 from dxops.rooms.accounts.passwords import Passwords
 from dxops.rooms.accounts.service import Accounts
 from dxops.rooms.content.config import ContentConfig
+from dxops.rooms.content.model import UpkeepKind
 from dxops.rooms.content.service import ContentService
 from dxops.rooms.delivery import repo
 from dxops.rooms.delivery.config import DeliverySettings
@@ -206,6 +207,9 @@ async def tell_story(house: DemoHouse) -> None:
     house.clock.advance(7000)
     await house.delivery.rollback(ada, "kai", "prod")
     await house.accounts.tokens.create(ada, "CI of composer", [Scope.READ, Scope.PUBLISH], apps=["composer"])
+    for who, kind in ((ada, UpkeepKind.VERIFY), (house.owner, UpkeepKind.COLLECT)):
+        await house.content.upkeep.start(who, kind)
+    await house.content.upkeep.work()
     house.arrive_now()
     house.clock.advance(-130)
     run = await house.delivery.start_run(
