@@ -69,7 +69,7 @@ def value_of(name: str) -> str:
     if name == "message":
         return MESSAGE
     if name == "_index":
-        return "toString(index)"
+        return "toString(stream)"
     if name == "_id":
         return "id"
     if name == "_seq_no":
