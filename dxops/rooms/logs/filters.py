@@ -195,10 +195,13 @@ def _term(name: str | None, node: tree.Term) -> Condition:
         if name is None and not sql:
             return f"hasAny(mapValues(attrs), [{literals(texts)}])"
         value = f"lowerUTF8({sql})" if node.case_insensitive else sql
-        whole = f"{value} IN ({literals(texts)})"
+        some = [text for text in texts if text]
+        whole = f"{value} IN ({literals(some)})" if some else "0"
         if name in ("_index", "_id", "_seq_no"):
             return whole
         parts = [whole]
+        if "" in texts and name is not None:
+            parts.append(f"({value} = '' AND {_exists(name)})")
         if name != "message":
             parts.append(f"(startsWith({value}, '[') AND hasAny(JSONExtractArrayRaw({value}), [{literals(raw)}]))")
         if name is not None and is_message(name):
