@@ -203,14 +203,16 @@ class Consumer:
     def _formed(self, limits: BatchLimits, suspect_records: int | None) -> Batch | None:
         """Form a batch, write it down, give it out; None while there is nothing or too little."""
         state = self._state
+        mark = self._reader.mark()
+        if mark is None or mark.next_seq < state.intent:
+            return None  # after a power loss, until the writer has recovered what was given out
         if state.intent:
             read = self._read(state.position, state.intent)
             if not read.pieces:  # damaged meanwhile
                 self._pass(read)
                 return None
             return self._batch(state.position, read)
-        mark = self._reader.mark()
-        if mark is None or self._at_end(state.position, mark):
+        if self._at_end(state.position, mark):
             return None
         if suspect_records is None and self._wait_s(mark, limits) > 0:
             return None
@@ -271,21 +273,26 @@ class Consumer:
 
     @staticmethod
     def _at_end(at: Position, mark: Mark) -> bool:
-        return mark.segment == NO_SEGMENT or (at.segment == mark.segment and at.offset >= mark.offset)
+        if mark.segment == NO_SEGMENT:
+            return True
+        if at.segment == mark.segment:
+            return at.offset >= mark.offset
+        return mark.segment < at.segment != NO_SEGMENT
 
     async def _wait(self, limits: BatchLimits) -> None:
         """Until the mark moves, or until the batch is full or old enough. Looks every 15 ms at most: that costs less
         than a thousandth of a processor, and needs no channel between the processes that could fail by itself."""
         pause = _POLL_LEAST_S
         while True:
+            await asyncio.sleep(pause)
             mark = self._reader.mark()
-            wait_s = 0.0
-            if mark is not None and not self._at_end(self._state.position, mark):
-                wait_s = self._wait_s(mark, limits)
-                if wait_s <= 0:
-                    return
-            await asyncio.sleep(min(pause, wait_s) if wait_s else pause)
             pause = min(pause * 1.25, _POLL_MOST_S)
+            if mark is None or mark.next_seq < self._state.intent or self._at_end(self._state.position, mark):
+                continue
+            wait_s = self._wait_s(mark, limits)
+            if wait_s <= 0:
+                return
+            pause = min(pause, wait_s)
 
     async def _write(self, state: ConsumerState) -> None:
         await self._disk(lambda: self._store(state))

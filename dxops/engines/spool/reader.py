@@ -185,7 +185,9 @@ class _Reading:
                 if not self._jump():
                     break
                 continue
-            if self._at.segment >= self._mark.segment:
+            if self._at.segment > self._mark.segment:
+                break  # the mark is older than a power loss; the writer will renew it
+            if self._at.segment == self._mark.segment:
                 self._frames(segment, self._mark.offset)
                 break
             follows = self._reader.successor(self._at.segment, self._mark)
@@ -194,7 +196,7 @@ class _Reading:
             base, head = follows
             known = head is not None and head.previous == self._at.segment
             end = min(head.previous_end, segment.size()) if known and head is not None else segment.size()
-            if not self._frames(segment, end):
+            if not self._frames(segment, end) or self._reached():
                 break
             self._enter(base, head)
         return Read(self._pieces, self._at, self._lost, tuple(self._damages))

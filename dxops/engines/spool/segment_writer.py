@@ -59,6 +59,8 @@ class SegmentWriter:
         self._spool_id = spool_id
         self._segment_bytes = segment_bytes
         self._segment_age_ms = segment_age_ms
+        self.unpublished = False
+        """Whether readers do not know yet all that is durable, because the mark could not be written."""
         self._durable = Slots(disk, self._paths.mark)
         self._mark = mark
         self._next_seq = mark.next_seq
@@ -71,11 +73,12 @@ class SegmentWriter:
         self._summary = SummaryBuilder()
 
     def publish(self) -> None:
-        """Write the mark as recovery found it: what it covers may be read."""
+        """Write the mark: what it covers may be read. Raises `OSError`."""
         if self._durable.read() is None:
             self._durable.renew(encode_mark(self._mark))
         else:
             self._durable.write(encode_mark(self._mark), sync=False)
+        self.unpublished = False
 
     def append(self, frames: Sequence[Outgoing], now_ms: int) -> Written:
         """Write and sync the frames. Raises `OSError`; then none of them is acknowledged and no reader will see them
@@ -92,15 +95,14 @@ class SegmentWriter:
             file.sync()
             if created:
                 self._disk.sync_directory(self._paths.directory)
-            before = self._mark
-            count = self._next_seq - first
-            mark = Mark(self._base, offset, self._next_seq, before.records + count, before.payload_bytes + size)
-            self._durable.write(encode_mark(mark), sync=False)
-        except OSError:
+        except BaseException:
             self._abandon(established=not created)
             self._next_seq = max(self._next_seq, first + 1)
             raise
-        self._mark = mark
+        before = self._mark
+        count = sum(frame.records for frame in frames)
+        mark = Mark(self._base, offset, self._next_seq, before.records + count, before.payload_bytes + size)
+        self._publish(mark)
         self._offset = offset
         for frame in frames:
             self._summary.add(frame.tenant, frame.records, frame.length, frame.received_at_ms)
@@ -113,15 +115,12 @@ class SegmentWriter:
             file = self._begin(now_ms)
             file.sync()
             self._disk.sync_directory(self._paths.directory)
-            mark = msgspec.structs.replace(
-                self._mark, segment=self._base, offset=SEGMENT_BYTES, next_seq=self._next_seq
-            )
-            self._durable.write(encode_mark(mark), sync=False)
-        except OSError:
+        except BaseException:
             self._abandon(established=False)
             self._next_seq += 1
             raise
-        self._mark = mark
+        mark = msgspec.structs.replace(self._mark, segment=self._base, offset=SEGMENT_BYTES, next_seq=self._next_seq)
+        self._publish(mark)
         return Written([], mark, self._taken_sealed())
 
     def close(self) -> None:
@@ -131,6 +130,16 @@ class SegmentWriter:
         self._durable.close()
 
     # --- inside -----------------------------------------------------------------------------------------------
+
+    def _publish(self, mark: Mark) -> None:
+        """What is durable stays so when the mark cannot be written: readers may have seen it, whatever the disk says.
+        They see it later otherwise."""
+        self._mark = mark
+        try:
+            self._durable.write(encode_mark(mark), sync=False)
+            self.unpublished = False
+        except OSError:
+            self.unpublished = True
 
     def _is_full(self, size: int, now_ms: int) -> bool:
         if self._file is None or self._offset == SEGMENT_BYTES:

@@ -249,6 +249,7 @@ class Spool:
             self._gate.set_space(*space)
             for name in names:
                 state = self._streams[name]
+                await state.publish()
                 state.surveyed(consumers[name])
                 await self._delete_passed(state)
                 if self._gate.holding:
@@ -302,5 +303,5 @@ def _check_frame(records: int, kind: int, tenant: str) -> None:
         raise ValueError(f"records is {records}")
     if not 0 <= kind < 256:
         raise ValueError(f"kind is {kind}")
-    if len(tenant) > TENANT_MOST_BYTES // 4 and len(tenant.encode()) > TENANT_MOST_BYTES:
-        raise ValueError("the tenant's name is too long")
+    if not tenant.isascii() or len(tenant) > TENANT_MOST_BYTES:
+        raise ValueError(f"the tenant's name must be ASCII and at most {TENANT_MOST_BYTES} long")

@@ -187,6 +187,12 @@ class WriterStream:
             for tenant, amount in segment.summary.tenants.items():
                 self._gate.stored(self.name, tenant, -amount.payload_bytes)
 
+    async def publish(self) -> None:
+        """Write the mark again if that failed."""
+        if self._writer.unpublished and not self._turn.locked():
+            async with self._turn:
+                await self._machine.runner.run(self._writer.publish)
+
     async def make_room(self) -> None:
         """Begin a new segment when the current one is loaded to its end, so that it can be deleted."""
         loaded = self.consumers and all(
