@@ -28,6 +28,7 @@ from dxops.engines.spool.model import (
 from dxops.engines.spool.quarantine import Quarantine
 from dxops.engines.spool.reader import Damage, Piece, Read, StreamReader, damaged_bytes
 from dxops.engines.spool.slots import Slots, read_slots
+from dxops.engines.spool.stats import read_seen
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -196,6 +197,9 @@ class Consumer:
                 )
             mark = self._reader.mark() if start == "newest" else None
             state = ConsumerState(mark.position if mark is not None else Position())
+        seen = read_seen(self._machine.disk, self._paths, self.name)
+        if seen is not None and seen.position.seq > state.position.seq:
+            state = seen
         # What was read may never have been synced; a batch may only be given out again if it surely was.
         self._slots.renew(encode_state(state))
         self._state = state

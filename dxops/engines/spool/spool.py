@@ -20,7 +20,7 @@ from dxops.engines.spool.real_disk import this_machine
 from dxops.engines.spool.recovery import Recovered, recover
 from dxops.engines.spool.segment_writer import Outgoing, SegmentWriter
 from dxops.engines.spool.segments import segment_path
-from dxops.engines.spool.stats import WriterSnapshot, consumer_states, list_streams, read_snapshot, write_snapshot
+from dxops.engines.spool.stats import WriterSnapshot, consumer_states, list_streams, read_snapshot, write_seen, write_snapshot
 from dxops.engines.spool.writer_stream import WriterStream
 
 log = logging.getLogger(__name__)
@@ -264,7 +264,11 @@ class Spool:
             return
         disk, paths, totals = self._machine.disk, SpoolPaths(self.root, state.name), state.forgotten(passed)
 
+        consumers = dict(state.consumers)
+
         def delete() -> None:
+            for name, seen in consumers.items():
+                write_seen(disk, paths, name, seen)
             write_totals(disk, paths, totals)
             for segment in passed:
                 disk.remove(segment_path(paths, segment.base))

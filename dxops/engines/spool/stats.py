@@ -16,12 +16,13 @@ from dxops.engines.spool.model import (
     SpoolPaths,
     decode_mark,
     decode_state,
+    encode_state,
     failed,
     is_name,
 )
 from dxops.engines.spool.quarantine import QuarantineCounts, read_counts
 from dxops.engines.spool.reader import StreamReader
-from dxops.engines.spool.slots import read_slots
+from dxops.engines.spool.slots import Slots, read_slots
 
 
 class WriterSnapshot(msgspec.Struct, frozen=True):
@@ -90,6 +91,17 @@ def consumer_states(disk: Disk, paths: SpoolPaths) -> dict[str, ConsumerState]:
         if is_name(name):
             found[name] = decode_state(read_slots(disk, f"{paths.consumers}/{name}")) or ConsumerState()
     return found
+
+
+def write_seen(disk: Disk, paths: SpoolPaths, name: str, state: ConsumerState) -> None:
+    """Durable, before segments go: the place that lets them go may itself not be durable yet, and a power loss must not
+    take the consumer back to where nothing is any more. Blocks; raises `OSError`."""
+    Slots(disk, f"{paths.consumers}/{name}.seen").renew(encode_state(state))
+
+
+def read_seen(disk: Disk, paths: SpoolPaths, name: str) -> ConsumerState | None:
+    """The consumer's place as the writer last acted on it."""
+    return decode_state(read_slots(disk, f"{paths.consumers}/{name}.seen"))
 
 
 def read_snapshot(disk: Disk, paths: SpoolPaths) -> WriterSnapshot:

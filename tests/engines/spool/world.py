@@ -47,6 +47,7 @@ class World:
         self.loader: Process | None = None
         self.spool: Spool | None = None
         self.ending = False
+        self.up: set[str] = set()
         self.limits = self._limits()
         self.disk.place(f"{ROOT}/id", b"simulated")
         if arrange is not None:
@@ -92,6 +93,7 @@ class World:
         while True:
             process = Process(name)
             setattr(self, name, process)
+            self.up.discard(name)
             task = asyncio.create_task(work(process))  # type: ignore[arg-type]
             died = asyncio.create_task(process.died.wait())
             await asyncio.wait([task, died], return_when=asyncio.FIRST_COMPLETED)
@@ -104,7 +106,7 @@ class World:
                     left.cancel()
             task.cancel()
             died.cancel()
-            await asyncio.wait([task, died])
+            await asyncio.wait([task], timeout=0.05)  # what waits for the disk of a dead process waits for ever
             await asyncio.sleep(self.rng.random() * 0.3)
 
     async def _write(self, process: Process) -> None:
@@ -116,6 +118,7 @@ class World:
             except DxopsError:
                 await asyncio.sleep(0.1)
         self.spool = spool
+        self.up.add("writer")
         await asyncio.gather(*(self._produce(spool, name) for name in range(3)))
 
     async def _produce(self, spool: Spool, name: int) -> None:
@@ -152,6 +155,7 @@ class World:
                 break
             except DxopsError:
                 await asyncio.sleep(0.1)
+        self.up.add("loader")
         limits = BatchLimits(records=self.rng.choice((5, 30, 200)), size_bytes=4000, age_s=0.05)
         await Loader(machine, consumer, self.store, limits, most_pause_s=0.5).run()
 
@@ -197,6 +201,9 @@ class World:
             for life in lives:
                 if life.done():
                     life.result()
+            if len(self.up) < 2:
+                await asyncio.sleep(0.2)
+                continue
             stats = await self._stats()
             if stats and stats[0].consumers and not stats[0].consumers[0].pending and stats[0].received:
                 return
