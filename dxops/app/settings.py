@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from dxops.console.config import ConsoleConfig
+from dxops.engines.clickhouse.config import ClickHouseConfig
 from dxops.engines.postgres.config import PostgresConfig
 from dxops.rooms.accounts.config import AccountsConfig
 from dxops.rooms.content.config import ContentConfig
@@ -36,6 +37,9 @@ class ListenConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     gateway: str = "127.0.0.1:8888"
     """IPFS gateway."""
+
+    store: str = "127.0.0.1:8123"
+    """Our own ClickHouse, by its HTTP protocol."""
 
     def faults(self) -> Iterator[tuple[str, str]]:
         taken: dict[str, str] = {}
@@ -77,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     listen: ListenConfig = ListenConfig()
     postgres: PostgresConfig = PostgresConfig()
+    clickhouse: ClickHouseConfig = ClickHouseConfig()
     accounts: AccountsConfig = AccountsConfig()
     console: ConsoleConfig = ConsoleConfig()
     content: ContentConfig = ContentConfig()

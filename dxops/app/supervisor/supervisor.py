@@ -24,6 +24,7 @@ from dxops.engines.postgres.embedded import EmbeddedPostgres
 
 log = logging.getLogger(__name__)
 
+ENGINES = ("postgres", "store")
 SERVING_ROLES = ("web", "edge", "worker")
 _SETUP_FAILURES = 5
 _LOCK_TRIES = 25
@@ -78,6 +79,10 @@ class Supervisor:
             await asyncio.to_thread(postgres.prepare)
             self._spawn(postgres_role(postgres))
             if not await self._until_healthy("postgres"):
+                return False
+        if not self._settings.clickhouse.url:
+            self._spawn(RoleSpec("store", self._command("run", "store")))
+            if not await self._until_healthy("store"):
                 return False
         if not await self._setup():
             return False
@@ -140,11 +145,10 @@ class Supervisor:
         return not self._stop.is_set()
 
     async def _drain(self) -> None:
-        """Serving roles first, all together; PostgreSQL last."""
-        serving = [role for name, role in self._roles.items() if name != "postgres"]
+        """Serving roles first, all together; the engines last."""
+        serving = [role for name, role in self._roles.items() if name not in ENGINES]
         await asyncio.gather(*(role.stop() for role in serving))
-        if "postgres" in self._roles:
-            await self._roles["postgres"].stop()
+        await asyncio.gather(*(role.stop() for name, role in self._roles.items() if name in ENGINES))
         await asyncio.gather(*self._tasks)
 
     def _command(self, *arguments: str) -> tuple[str, ...]:
