@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxops.wire.logs.frame import LogFrame, decode_frame, encode_frame
+from dxops.wire.logs.frame import LogFrame, decode_frame, encode_frame, part_of, settled
 
 
 def payload(frame: LogFrame) -> bytes:
@@ -51,3 +51,17 @@ def test_columns_must_agree() -> None:
         decode_frame(payload(frame))
     with pytest.raises(ValueError, match="lengths"):
         decode_frame(payload(LogFrame(indices=("a",), times_ms=array("q", [5, 6]), documents=[b"{}"])))
+
+
+def test_what_a_frame_replaces_in_itself_gets_its_number_when_it_is_stored() -> None:
+    frame = LogFrame(
+        indices=("a",),
+        times_ms=array("q", [1, 2, 3]),
+        documents=[b"1", b"2", b""],
+        ids=["x", "x", "y"],
+        replaced=array("q", [-1, -2, 7]),
+    )
+    stored = settled(frame, 100)
+    assert stored.replaced == array("q", [-1, 100, 7])
+    assert part_of(stored, 1, 2).replaced == array("q", [100])
+    assert part_of(stored, 1, 2).documents == [b"2"]

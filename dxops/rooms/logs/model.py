@@ -121,3 +121,14 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True):
     last_ms: int
     example: str
     levels: tuple[str, ...]
+
+
+class Inserts(Protocol):
+    """The column store, as the loader fills it."""
+
+    async def insert(self, table: str, columns: str, block: bytes, *, token: str) -> None:
+        """Store a Native block, durable on return, once however often this is called with the same token.
+
+        Raises `Unavailable` when it may work later, `Refused` when the block itself is at fault.
+        """
+        ...

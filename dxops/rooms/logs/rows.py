@@ -33,8 +33,8 @@ class Rows(msgspec.Struct, frozen=True):
     shapes: bytes
     dead: bytes
     documents: int
-    by_index: dict[str, tuple[int, int]]
-    """Documents and bytes by index."""
+    by_stream: dict[str, tuple[int, int]]
+    """Documents and bytes by stream."""
 
 
 class RowMaker:
@@ -77,7 +77,7 @@ class RowMaker:
             _shape_rows(split, times, indices),
             block([Column("seq", "UInt64", numbers("UInt64", array("Q", dead)))], len(dead)) if dead else b"",
             len(documents),
-            _by_index(indices, documents),
+            _by_stream(indices, documents),
         )
 
     def _events(
@@ -133,7 +133,7 @@ class RowMaker:
         return columns
 
 
-def _by_index(indices: list[bytes], documents: list[bytes]) -> dict[str, tuple[int, int]]:
+def _by_stream(indices: list[bytes], documents: list[bytes]) -> dict[str, tuple[int, int]]:
     counts = Counter(indices)
     if len(counts) == 1:
         return {indices[0].decode(): (len(documents), sum(map(len, documents)))}

@@ -23,8 +23,9 @@ class LogFrame(msgspec.Struct, frozen=True, kw_only=True):
 
     A document with an empty source is a deletion: it only ends what `replaced` names. `index_of[i]` is an index into
     `indices`. `ids[i]` is "" for ids made from sequence numbers. `replaced[i]` is the sequence number of the version
-    that this operation ends, or -1. `version[i]` is the document's `_version`. None stands for a column of the usual:
-    all in the first index, no ids, time given, version 1, nothing replaced.
+    that this operation ends, -1 for none, or -2 - j for that of operation j of this frame. `version[i]` is the
+    document's `_version`. None stands for a column of the usual: all in the first index, no ids, time given, version 1,
+    nothing replaced.
     """
 
     indices: tuple[str, ...]
@@ -97,6 +98,28 @@ def decode_frame(payload: bytes | memoryview) -> LogFrame:
     if frame.index_of is not None and any(which >= len(frame.indices) for which in frame.index_of):
         raise ValueError("an operation names an index that is not in the frame")
     return frame
+
+
+def settled(frame: LogFrame, base: int) -> LogFrame:
+    """The frame with what it replaces by sequence number only, now that its first operation has number `base`."""
+    if frame.replaced is None or all(number >= -1 for number in frame.replaced):
+        return frame
+    numbers = array("q", [base - 2 - number if number < -1 else number for number in frame.replaced])
+    return msgspec.structs.replace(frame, replaced=numbers)
+
+
+def part_of(frame: LogFrame, start: int, stop: int) -> LogFrame:
+    """The operations from `start` to before `stop` as a frame of their own. `frame` is `settled`."""
+    return LogFrame(
+        indices=frame.indices,
+        times_ms=frame.times_ms[start:stop],
+        documents=frame.documents[start:stop],
+        index_of=None if frame.index_of is None else frame.index_of[start:stop],
+        ids=None if frame.ids is None else frame.ids[start:stop],
+        flags=None if frame.flags is None else frame.flags[start:stop],
+        versions=None if frame.versions is None else frame.versions[start:stop],
+        replaced=None if frame.replaced is None else frame.replaced[start:stop],
+    )
 
 
 def _array(code: str, data: bytes) -> array[int]:
