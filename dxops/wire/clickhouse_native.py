@@ -115,6 +115,29 @@ def maps_low_cardinality(sizes: Iterable[int], keys: Sequence[bytes], values: Se
     return _VERSION + arrays(sizes, _dictionary(keys) + strings(values))
 
 
+def maps_of_few_keys(keys: Sequence[tuple[bytes, ...]], values: Sequence[bytes]) -> Parts:
+    """Map(LowCardinality(String), String) where rows share their tuples of keys: `keys[i]` is row i's, `values` are all
+    values in order. The work is per distinct tuple, so 15 keys a row cost what one does."""
+    places: dict[bytes, int] = {}
+    coded: dict[tuple[bytes, ...], bytes] = {}
+    rows = {id(row): row for row in keys}
+    for row in rows.values():
+        if row not in coded:
+            coded[row] = b""
+            for key in row:
+                places.setdefault(key, len(places))
+    if not places:
+        return _VERSION + arrays(map(len, keys), [])
+    width = 0 if len(places) <= 0x100 else 1 if len(places) <= 0x10000 else 2
+    for row in coded:
+        coded[row] = struct.pack(f"<{len(row)}{'BHI'[width]}", *(places[key] for key in row))
+    by_id = {number: coded[row] for number, row in rows.items()}
+    head = struct.pack("<QQ", _KEYS_INLINE | _NEW_DICTIONARY | width, len(places))
+    count = struct.pack("<Q", len(values))
+    indexes = b"".join([by_id[number] for number in map(id, keys)])
+    return _VERSION + arrays(map(len, keys), [head, *strings(list(places)), count, indexes, *strings(values)])
+
+
 def _dictionary(values: Sequence[bytes]) -> Parts:
     if not values:
         return []

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from dxops.rooms.logs.hot import COLUMNS, Hot, short
-from dxops.wire.clickhouse_native import Column, block, low_cardinality, maps_low_cardinality, numbers, strings
+from dxops.wire.clickhouse_native import Column, block, low_cardinality, maps_of_few_keys, numbers, strings
 from dxops.wire.logs.document import FLAG, LIST, NUMBER, WHOLE, slots
 from dxops.wire.logs.frame import LogFrame
 from dxops.wire.logs.shapes import Shapes, Split
@@ -105,11 +105,7 @@ class RowMaker:
             Column("flags", "UInt8", [bytes(flags)]),
             Column("message", "String", strings(split.messages)),
             Column("template", "LowCardinality(String)", low_cardinality(split.templates)),
-            Column(
-                "attrs",
-                "Map(LowCardinality(String), String)",
-                maps_low_cardinality(map(len, split.names), list(chain.from_iterable(split.names)), split.values),
-            ),
+            Column("attrs", "Map(LowCardinality(String), String)", maps_of_few_keys(split.names, split.values)),
         ]
         columns += [
             Column(name, "LowCardinality(String)", low_cardinality(values))
