@@ -234,3 +234,32 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 128:
             return value, at
         shift += 7
+
+
+_TEXT = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
+
+
+def parameter(value: object) -> str:
+    """A value as a `param_*` field has it: escaped as in TSV, literals inside arrays and maps. Raises TypeError for
+    what has no form."""
+    if value is None:
+        return "\\N"
+    if isinstance(value, str):
+        return value.translate(_TEXT)
+    return _literal(value)
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return "'" + value.translate(_TEXT).replace("'", "\\'") + "'"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_literal, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_literal(key)}:{_literal(item)}" for key, item in value.items()) + "}"
+    raise TypeError(f"{type(value).__name__} is no value of a query parameter")

@@ -128,7 +128,7 @@ class Store:
             found.setdefault("async_insert", "0")  # its buffer would acknowledge the same, later
             found.setdefault("date_time_input_format", "best_effort")
             if not found.get("insert_deduplication_token"):
-                found.setdefault("insert_deduplicate", "0")  # equal rows are only doubles when a token says so
+                found.setdefault("deduplicate_insert", "disable")  # equal rows are only doubles when a token says so
         if job.only_reads:
             found["readonly"] = "1"
         return found
