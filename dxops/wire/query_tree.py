@@ -73,7 +73,7 @@ class Words(msgspec.Struct, frozen=True, tag=True):
     """Analysed search for `text`: `least` of its words (1: any, -1: all).
 
     `fuzziness` is the edit distance allowed per word: 0, 1, 2, or -1 for AUTO. `last_is_prefix`: the last word may be
-    the beginning of one (`match_bool_prefix`).
+    the beginning of one (`match_bool_prefix`). `prefix_length`: characters that edits leave alone.
     """
 
     fields: tuple[str, ...]
@@ -81,6 +81,7 @@ class Words(msgspec.Struct, frozen=True, tag=True):
     least: int = 1
     fuzziness: int = 0
     last_is_prefix: bool = False
+    prefix_length: int = 0
 
 
 class Phrase(msgspec.Struct, frozen=True, tag=True):
