@@ -89,7 +89,7 @@ class SimulatedDisk:
         self.locks: dict[str, Process] = {}
         self._durable_entries: dict[str, Inode] = {}
         self._pending: dict[str, list[tuple[str, str, Inode | None]]] = {}
-        self._directories: set[str] = set()
+        self._directories: dict[str, None] = {}
 
     def seen_by(self, process: Process) -> DiskView:
         return DiskView(self, process)
@@ -161,7 +161,7 @@ class DiskView:
     def make_directory(self, path: str) -> None:
         dies = self.step()
         while len(path) > 1:
-            self.disk._directories.add(path)
+            self.disk._directories[path] = None
             path = os.path.dirname(path)
         if dies:
             self.end()
@@ -169,9 +169,9 @@ class DiskView:
     def names(self, path: str) -> list[str]:
         if self.process.dead:
             raise Killed
-        return [os.path.basename(name) for name in self.disk.entries if os.path.dirname(name) == path] + [
-            os.path.basename(name) for name in self.disk._directories if os.path.dirname(name) == path
-        ]
+        start = len(path) + 1
+        inside = [name[start:] for name in (*self.disk.entries, *self.disk._directories) if name.startswith(f"{path}/")]
+        return [name for name in inside if "/" not in name]
 
     def open(self, path: str, mode: str) -> SimulatedFile:
         if mode != "create":

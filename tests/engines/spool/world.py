@@ -19,7 +19,6 @@ from dxops.engines.spool.consumer import Consumer
 from dxops.engines.spool.disk import Machine
 from dxops.engines.spool.loading import Loader
 from dxops.engines.spool.quarantine import Quarantine
-from dxops.engines.spool.reader import StreamReader
 from dxops.engines.spool.spool import Spool
 from dxops.engines.spool.stats import read_stats
 from tests.engines.spool.simulated_disk import SimulatedDisk
@@ -30,8 +29,12 @@ ROOT = "/spool"
 STREAM = "logs"
 
 
+class Broken(AssertionError):
+    """The promise is broken."""
+
+
 class World:
-    """Everything of one seed. `hours` scales how much happens."""
+    """Everything of one seed. `rounds` says how many times something goes wrong."""
 
     def __init__(self, seed: int, *, rounds: int = 3, arrange: Callable[[World], None] | None = None) -> None:
         self.rng = random.Random(seed)
@@ -80,7 +83,10 @@ class World:
         except TimeoutError:
             raise AssertionError(f"never drained: {await self._stats()}") from None
         self.ending = True
-        await self._check()
+        try:
+            await self._check()
+        except AssertionError as error:
+            raise Broken(str(error).partition("\n")[0]) from error
         writer.cancel()
         loader.cancel()
 
@@ -194,9 +200,9 @@ class World:
     # --- the promise --------------------------------------------------------------------------------------------
 
     async def _drained(self, *lives: asyncio.Task[None]) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.3)
         self.ending = True
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.1)
         while True:
             for life in lives:
                 if life.done():
@@ -215,8 +221,9 @@ class World:
         return await read_stats(self._machine(Process("observer")), ROOT)
 
     async def _check(self) -> None:
-        await asyncio.sleep(2)  # answers that are still on their way
+        await asyncio.sleep(0.6)  # answers that are still on their way
         quarantine = Quarantine(self._machine(Process("observer")), ROOT, STREAM, "store")
+        assert not self.store.faults, self.store.faults[0]
         aside = [
             (record.seq, line) for record in await quarantine.records(limit=10**6) for line in record.data.split(b"\n")
         ]
@@ -265,9 +272,8 @@ def run_seed(seed: int, *, rounds: int = 3, arrange: Callable[[World], None] | N
         World(seed, rounds=rounds, arrange=arrange).run()
     except Exception as error:
         replay = f"from tests.engines.spool.world import run_seed; run_seed({seed}, rounds={rounds})"
-        raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}\nreplay: python -c '{replay}'") from error
+        kind = Broken if isinstance(error, Broken) else AssertionError
+        raise kind(f"seed {seed}: {type(error).__name__}: {error}\nreplay: python -c '{replay}'") from error
     finally:
         logging.disable(logging.NOTSET)
 
-
-_ = StreamReader
