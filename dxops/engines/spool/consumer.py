@@ -14,6 +14,7 @@ from dxops.base.errors import Conflict
 from dxops.engines.spool.config import BatchLimits
 from dxops.engines.spool.disk import Lock, Machine, read_whole, write_whole
 from dxops.engines.spool.frames import NO_SEGMENT
+from dxops.engines.spool.identity import read_id
 from dxops.engines.spool.model import (
     ConsumerState,
     DamagedState,
@@ -201,8 +202,21 @@ class Consumer:
         if seen is not None and seen.position.seq > state.position.seq:
             state = seen
         # What was read may never have been synced; a batch may only be given out again if it surely was.
-        self._slots.renew(encode_state(state))
+        self._settle(encode_state(state), there=data is not None)
         self._state = state
+
+    def _settle(self, payload: bytes, *, there: bool) -> None:
+        """In place if the file is there, so that a full disk keeps nobody from emptying the spool."""
+        if there:
+            try:
+                self._slots.read()
+                self._slots.write(payload, sync=True)
+                self._machine.disk.sync_directory(self._paths.consumers)
+            except OSError:
+                log.info("a consumer's file is made anew", extra={"stream": self.stream, "consumer": self.name})
+            else:
+                return
+        self._slots.renew(payload)
 
     def _formed(self, limits: BatchLimits, suspect_records: int | None) -> Batch | None:
         """Form a batch, write it down, give it out; None while there is nothing or too little."""
@@ -333,11 +347,11 @@ async def _spool_id(machine: Machine, root: str) -> str:
     """The id that the first writer makes."""
     while True:
         try:
-            data = await machine.runner.run(lambda: read_whole(machine.disk, f"{root}/id"))
+            spool_id = await machine.runner.run(lambda: read_id(machine.disk, root))
         except OSError as error:
             raise failed(error, f"the spool in {root} cannot be read") from error
-        if data:
-            return data.decode()
+        if spool_id is not None:
+            return spool_id
         await asyncio.sleep(_FIRST_POLL_S)
 
 

@@ -5,6 +5,7 @@ All calls block and raise `OSError`. Paths are text. Nothing is durable unless i
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, TypeVar
 
@@ -104,6 +105,8 @@ class Machine:
         """Wall clock, milliseconds since 1970."""
         return int(self.clock.now().timestamp() * 1000)
 
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _MOST_PARTS = 512  # below IOV_MAX, which is 1024 on Linux and macOS
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 import zlib
 from collections.abc import Sequence
 
 from dxops.base.errors import Conflict, TooLarge
 from dxops.engines.spool.config import Limits, SpoolConfig
-from dxops.engines.spool.disk import Buffer, Lock, Machine, read_whole, write_whole
+from dxops.engines.spool.disk import Buffer, Lock, Machine
 from dxops.engines.spool.frames import TENANT_MOST_BYTES, ZSTD
 from dxops.engines.spool.gate import Gate, Request
+from dxops.engines.spool.identity import list_streams, settle_id
 from dxops.engines.spool.ledger import read_totals, write_totals
 from dxops.engines.spool.model import ConsumerState, SpoolFailed, SpoolPaths, checked_name, failed
 from dxops.engines.spool.real_disk import this_machine
 from dxops.engines.spool.recovery import Recovered, recover
 from dxops.engines.spool.segment_writer import Outgoing, SegmentWriter
 from dxops.engines.spool.segments import segment_path
-from dxops.engines.spool.stats import WriterSnapshot, consumer_states, list_streams, read_snapshot, write_seen, write_snapshot
+from dxops.engines.spool.stats import WriterSnapshot, consumer_states, read_snapshot, write_seen, write_snapshot
 from dxops.engines.spool.writer_stream import WriterStream
 
 log = logging.getLogger(__name__)
@@ -65,11 +65,7 @@ class Spool:
             if lock is None:
                 raise Conflict(f"another process writes to the spool in {root}", hint="stop the other `ingest` role")
             try:
-                known = read_whole(machine.disk, f"{root}/id")
-                spool_id = known.decode() if known else secrets.token_hex(16)
-                # Read or new, durable only when written: a number must never come back under another spool's name.
-                write_whole(machine.disk, f"{root}/id", spool_id.encode())
-                return lock, spool_id, list_streams(machine.disk, root)
+                return lock, settle_id(machine.disk, root), list_streams(machine.disk, root)
             except BaseException:
                 lock.close()
                 raise

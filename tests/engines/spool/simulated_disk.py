@@ -1,7 +1,7 @@
 """A disk that keeps apart what is written and what is durable, and that crashes, tears and fails as a seed says.
 
-What a power loss may do: of the bytes written since the last sync of a file any sectors of 512 bytes may survive; of the
-names changed since the last sync of a directory the first few. What a failed sync does: any of the sectors may be
+What a power loss may do: of the bytes written since the last sync of a file any sectors of 512 bytes may survive; of
+the names changed since the last sync of a directory the first few. What a failed sync does: any of the sectors may be
 durable, the others stay readable for a while and are never written again.
 """
 
@@ -83,6 +83,7 @@ class SimulatedDisk:
         self.rng = rng
         self.faults = Faults()
         self.capacity = 1 << 30
+        self.others = 0
         self.skips_sync: Callable[[str], bool] = lambda path: False
         self.skips_directories = False
         self.entries: dict[str, Inode] = {}
@@ -118,7 +119,7 @@ class SimulatedDisk:
                 inode.reload()
 
     def used(self) -> int:
-        return sum(len(inode.data) for inode in self.entries.values())
+        return self.others + sum(len(inode.data) for inode in self.entries.values())
 
     def change(self, kind: str, path: str, inode: Inode | None) -> None:
         _rename(self.entries, kind, path, inode)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import zlib
 from collections import Counter
 from collections.abc import Callable
 
@@ -52,7 +53,9 @@ class World:
         self.ending = False
         self.up: set[str] = set()
         self.limits = self._limits()
-        self.disk.place(f"{ROOT}/id", b"simulated")
+        self.disk.place(f"{ROOT}/id", b"%s %08x\n" % (b"5" * 32, zlib.crc32(b"5" * 32)))
+        if self.rng.random() < 0.2:
+            self.disk.capacity = 150_000
         if arrange is not None:
             arrange(self)
 
@@ -170,11 +173,14 @@ class World:
         rng, faults = self.rng, self.disk.faults
         for kind in rng.sample(("short", "full", "broken", "sync", "directory", "read"), rng.randint(0, 3)):
             setattr(faults, kind, rng.choice((0.02, 0.1, 0.3)))
+        if rng.random() < 0.2:
+            self.disk.others = max(0, self.disk.capacity - self.disk.used() - rng.choice((0, 0, 500, 3000)))
         self.store.trouble = rng.choice((0.0, 0.2, 0.8))
         self.store.away = rng.random() < 0.15
         await asyncio.sleep(rng.random() * 0.8)
         if rng.random() < 0.5:
             faults.clear()
+            self.disk.others = 0
         for process in (self.writer, self.loader):
             if process is not None and rng.random() < 0.5:
                 process.dies_at_step = process.steps + rng.randint(1, 40)
@@ -192,6 +198,7 @@ class World:
 
     def _mend(self) -> None:
         self.disk.faults.clear()
+        self.disk.others = 0
         self.store.trouble, self.store.away = 0.0, False
         for process in (self.writer, self.loader):
             if process is not None:
@@ -253,7 +260,7 @@ class World:
         return Limits(
             spool_bytes=rng.choice((30_000, 1 << 20)),
             stream_bytes=rng.choice((20_000, 1 << 20)),
-            min_free_bytes=0,
+            min_free_bytes=100_000_000,  # at most a twentieth of the disk, as always
             memory_bytes=rng.choice((5_000, 100_000)),
             tenant_share=0.75,
             hold_s=0.5,
@@ -276,4 +283,3 @@ def run_seed(seed: int, *, rounds: int = 3, arrange: Callable[[World], None] | N
         raise kind(f"seed {seed}: {type(error).__name__}: {error}\nreplay: python -c '{replay}'") from error
     finally:
         logging.disable(logging.NOTSET)
-
