@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import Literal, TypeVar
@@ -12,7 +11,7 @@ import msgspec
 
 from dxops.base.errors import Conflict
 from dxops.engines.spool.config import BatchLimits
-from dxops.engines.spool.disk import Lock, Machine, read_whole, write_whole
+from dxops.engines.spool.disk import Lock, Machine, read_whole, run_to_end, write_whole
 from dxops.engines.spool.frames import NO_SEGMENT
 from dxops.engines.spool.identity import read_id
 from dxops.engines.spool.model import (
@@ -29,7 +28,7 @@ from dxops.engines.spool.model import (
 from dxops.engines.spool.quarantine import Quarantine
 from dxops.engines.spool.reader import Damage, Piece, Read, StreamReader, damaged_bytes
 from dxops.engines.spool.slots import Slots, read_slots
-from dxops.engines.spool.stats import read_seen
+from dxops.engines.spool.stats import read_seen, write_seen
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -80,7 +79,6 @@ class Consumer:
         self._slots = Slots(machine.disk, f"{self._paths.consumers}/{name}")
         self._state = ConsumerState()
         self._whole = True
-        self._working: asyncio.Future[object] | None = None
 
     @classmethod
     async def open(
@@ -178,10 +176,7 @@ class Consumer:
         await self._write(msgspec.structs.replace(self._state, intent=until))
 
     async def close(self) -> None:
-        """Let another process have it. Waits for work that is under way."""
-        if self._working is not None:
-            with contextlib.suppress(Exception):
-                await self._working
+        """Let another process have it. No other call may be under way."""
         await self._machine.runner.run(self._shut)
 
     # --- inside -----------------------------------------------------------------------------------------------
@@ -198,6 +193,7 @@ class Consumer:
                 )
             mark = self._reader.mark() if start == "newest" else None
             state = ConsumerState(mark.position if mark is not None else Position())
+            write_seen(self._machine.disk, self._paths, self.name, state)
         seen = read_seen(self._machine.disk, self._paths, self.name)
         if seen is not None and seen.position.seq > state.position.seq:
             state = seen
@@ -329,11 +325,8 @@ class Consumer:
         self._state = state
 
     async def _disk(self, work: Callable[[], T]) -> T:
-        """Run it beside the loop. A caller that is cancelled leaves it to end by itself; `close` waits for it."""
-        doing: asyncio.Future[T] = asyncio.ensure_future(self._machine.runner.run(work))
-        self._working = doing  # type: ignore[assignment]
         try:
-            return await asyncio.shield(doing)
+            return await run_to_end(self._machine.runner, work)
         except OSError as error:
             raise failed(error, f"reading stream '{self.stream}'") from error
 

@@ -137,7 +137,8 @@ class StreamReader:
         """The oldest segment there is, above `above` if given."""
         for base, head in self._heads(above, mark):
             follows = self.successor(base, mark)
-            if follows is None or follows[1] is None or follows[1].previous == base:  # else it was left behind
+            previous = follows[1].previous if follows is not None and follows[1] is not None else base
+            if base <= previous != NO_SEGMENT:  # else it was left behind
                 return base, head
         return None
 

@@ -179,7 +179,7 @@ class _Recovery:
             scan = _scan(reader, reader.size())
         finally:
             file.close()
-        records = before.records_before + base - previous
+        records = before.records_before + scan.next_seq - previous
         size = before.bytes_before + scan.payload_bytes
         return SegmentHead(base, previous, scan.end, records, size, spool_id=self._spool_id)
 

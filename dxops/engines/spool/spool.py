@@ -46,6 +46,7 @@ class Spool:
         self._snapshot_at = 0.0
         self._nudge = asyncio.Event()
         self._closed = False
+        self._owns_machine = False
         self._keeping: asyncio.Task[None] | None = None
 
     @classmethod
@@ -56,6 +57,7 @@ class Spool:
 
         Raises `Conflict` while another process writes there, `SpoolFailed` when the disk does not answer.
         """
+        owns_machine = machine is None
         machine = machine or this_machine()
         limits = config if isinstance(config, Limits) else Limits.of(config or SpoolConfig())
 
@@ -75,6 +77,7 @@ class Spool:
         except OSError as error:
             raise failed(error, f"the spool in {root} cannot be opened") from error
         spool = cls(machine, root, limits, spool_id, lock)
+        spool._owns_machine = owns_machine
         try:
             for name in names:
                 await spool._stream(name)
@@ -144,9 +147,9 @@ class Spool:
     async def close(self) -> None:
         """Take no more, write what waits, let another process have the directory."""
         self._closed = True
+        self._nudge.set()
         if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.wait([self._keeping])
+            await asyncio.wait([self._keeping])  # not cancelled: it may be deleting segments
         for opening in list(self._opening.values()):
             with contextlib.suppress(Exception):
                 await opening
@@ -155,6 +158,8 @@ class Spool:
         with contextlib.suppress(SpoolFailed):
             await self._snapshot(force=True)
         self._lock.close()
+        if self._owns_machine:
+            self._machine.runner.close()
 
     # --- streams ------------------------------------------------------------------------------------------------
 
@@ -215,7 +220,7 @@ class Spool:
     # --- housekeeping -------------------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        while True:
+        while not self._closed:
             hurried = self._gate.holding or any(state.awaited for state in self._streams.values())
             if hurried:
                 await asyncio.sleep(_HURRIED_SURVEY_S)

@@ -6,7 +6,7 @@ import contextlib
 
 import msgspec
 
-from dxops.engines.spool.disk import FULL, Disk, Machine, read_whole, write_whole
+from dxops.engines.spool.disk import Disk, Machine, read_whole, write_whole
 from dxops.engines.spool.frames import NO_SEGMENT
 from dxops.engines.spool.identity import list_streams, read_id
 from dxops.engines.spool.ledger import Amount
@@ -95,12 +95,8 @@ def write_seen(disk: Disk, paths: SpoolPaths, name: str, state: ConsumerState) -
     try:
         slots.read()
         slots.write(encode_state(state), sync=True)  # in place: a full disk must not keep segments from going
-    except OSError as error:
-        try:
-            slots.renew(encode_state(state))
-        except OSError as again:
-            if again.errno not in FULL:
-                raise again from error
+    except OSError:
+        slots.renew(encode_state(state))
     finally:
         slots.close()
 
