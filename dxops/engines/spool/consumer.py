@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import Literal, TypeVar
@@ -12,8 +11,9 @@ import msgspec
 
 from dxops.base.errors import Conflict
 from dxops.engines.spool.config import BatchLimits
-from dxops.engines.spool.disk import Lock, Machine, read_whole, write_whole
+from dxops.engines.spool.disk import Lock, Machine, read_whole, run_to_end, write_whole
 from dxops.engines.spool.frames import NO_SEGMENT
+from dxops.engines.spool.identity import read_id
 from dxops.engines.spool.model import (
     ConsumerState,
     DamagedState,
@@ -28,7 +28,7 @@ from dxops.engines.spool.model import (
 from dxops.engines.spool.quarantine import Quarantine
 from dxops.engines.spool.reader import Damage, Piece, Read, StreamReader, damaged_bytes
 from dxops.engines.spool.slots import Slots, read_slots
-from dxops.engines.spool.stats import read_seen
+from dxops.engines.spool.stats import read_seen, write_seen
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -79,7 +79,6 @@ class Consumer:
         self._slots = Slots(machine.disk, f"{self._paths.consumers}/{name}")
         self._state = ConsumerState()
         self._whole = True
-        self._working: asyncio.Future[object] | None = None
 
     @classmethod
     async def open(
@@ -177,10 +176,7 @@ class Consumer:
         await self._write(msgspec.structs.replace(self._state, intent=until))
 
     async def close(self) -> None:
-        """Let another process have it. Waits for work that is under way."""
-        if self._working is not None:
-            with contextlib.suppress(Exception):
-                await self._working
+        """Let another process have it. No other call may be under way."""
         await self._machine.runner.run(self._shut)
 
     # --- inside -----------------------------------------------------------------------------------------------
@@ -197,12 +193,26 @@ class Consumer:
                 )
             mark = self._reader.mark() if start == "newest" else None
             state = ConsumerState(mark.position if mark is not None else Position())
+            write_seen(self._machine.disk, self._paths, self.name, state)
         seen = read_seen(self._machine.disk, self._paths, self.name)
         if seen is not None and seen.position.seq > state.position.seq:
             state = seen
         # What was read may never have been synced; a batch may only be given out again if it surely was.
-        self._slots.renew(encode_state(state))
+        self._settle(encode_state(state), there=data is not None)
         self._state = state
+
+    def _settle(self, payload: bytes, *, there: bool) -> None:
+        """In place if the file is there, so that a full disk keeps nobody from emptying the spool."""
+        if there:
+            try:
+                self._slots.read()
+                self._slots.write(payload, sync=True)
+                self._machine.disk.sync_directory(self._paths.consumers)
+            except OSError:
+                log.info("a consumer's file is made anew", extra={"stream": self.stream, "consumer": self.name})
+            else:
+                return
+        self._slots.renew(payload)
 
     def _formed(self, limits: BatchLimits, suspect_records: int | None) -> Batch | None:
         """Form a batch, write it down, give it out; None while there is nothing or too little."""
@@ -315,11 +325,8 @@ class Consumer:
         self._state = state
 
     async def _disk(self, work: Callable[[], T]) -> T:
-        """Run it beside the loop. A caller that is cancelled leaves it to end by itself; `close` waits for it."""
-        doing: asyncio.Future[T] = asyncio.ensure_future(self._machine.runner.run(work))
-        self._working = doing  # type: ignore[assignment]
         try:
-            return await asyncio.shield(doing)
+            return await run_to_end(self._machine.runner, work)
         except OSError as error:
             raise failed(error, f"reading stream '{self.stream}'") from error
 
@@ -333,11 +340,11 @@ async def _spool_id(machine: Machine, root: str) -> str:
     """The id that the first writer makes."""
     while True:
         try:
-            data = await machine.runner.run(lambda: read_whole(machine.disk, f"{root}/id"))
+            spool_id = await machine.runner.run(lambda: read_id(machine.disk, root))
         except OSError as error:
             raise failed(error, f"the spool in {root} cannot be read") from error
-        if data:
-            return data.decode()
+        if spool_id is not None:
+            return spool_id
         await asyncio.sleep(_FIRST_POLL_S)
 
 

@@ -5,6 +5,8 @@ All calls block and raise `OSError`. Paths are text. Nothing is durable unless i
 
 from __future__ import annotations
 
+import asyncio
+import errno
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, TypeVar
 
@@ -13,6 +15,8 @@ from dxops.base.clock import Clock
 Buffer = bytes | bytearray | memoryview
 Mode = Literal["read", "write", "create"]
 T = TypeVar("T")
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class File(Protocol):
@@ -103,6 +107,17 @@ class Machine:
     def now_ms(self) -> int:
         """Wall clock, milliseconds since 1970."""
         return int(self.clock.now().timestamp() * 1000)
+
+
+async def run_to_end(runner: Runner, work: Callable[[], T]) -> T:
+    """`runner.run`, but a caller that is cancelled leaves only when the work has ended: a file that is still being
+    written must not be taken for free."""
+    doing = asyncio.ensure_future(runner.run(work))
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        raise
 
 
 _MOST_PARTS = 512  # below IOV_MAX, which is 1024 on Linux and macOS

@@ -1,11 +1,11 @@
-"""The bytes of a segment: a header of 64 bytes, then frames. Pure: bytes in, values out. All integers little-endian.
+"""The bytes of a segment: a header of 80 bytes, then frames. Pure: bytes in, values out. All integers little-endian.
 
 A frame is one append. What protects what: the header CRC covers header and tenant, so a length is believed only when
 it is whole; the payload CRC covers the stored payload. Header CRCs are seeded with, and frames begin with, a key of the
 spool, stream and segment, so that no client can put into a payload what a search after damage would take for a frame.
 
     segment   0 "DXSPOOL1"  8 base seq  16 previous base  24 previous end  32 records before  40 bytes before
-              48 created ms  56 reserved  60 CRC
+              48 created ms  56 spool id (16 bytes)  72 reserved  76 CRC
     frame     0 "DXF1"  4 key  8 base seq  16 received ms  24 records  28 payload length  32 kind  33 flags
               34 tenant length  36 payload CRC  40 header CRC  44 tenant, payload
 """
@@ -18,7 +18,7 @@ import zlib
 
 import msgspec
 
-SEGMENT_BYTES = 64
+SEGMENT_BYTES = 80
 FRAME_BYTES = 44
 NO_SEGMENT = 2**64 - 1
 UNKNOWN_END = 2**64 - 1
@@ -28,7 +28,7 @@ PAYLOAD_MOST_BYTES = 2**31
 
 _SEGMENT_MAGIC = b"DXSPOOL1"
 _FRAME_MAGIC = b"DXF1"
-_SEGMENT = struct.Struct("<8sQQQQQQI")
+_SEGMENT = struct.Struct("<8sQQQQQQ16sI")
 _FRAME = struct.Struct("<8sQQIIBBHI")
 _CRC = struct.Struct("<I")
 
@@ -36,7 +36,8 @@ _CRC = struct.Struct("<I")
 class SegmentHead(msgspec.Struct, frozen=True):
     """The header of a segment. It also ends its predecessor: what `previous` holds beyond `previous_end` never counts.
 
-    `records_before` and `bytes_before` count what the stream took in before this segment.
+    `records_before` and `bytes_before` count what the stream took in before this segment. `spool_id` is a copy, for
+    the case that the spool's own is lost: without it no frame can be read.
     """
 
     base: int
@@ -45,6 +46,7 @@ class SegmentHead(msgspec.Struct, frozen=True):
     records_before: int = 0
     bytes_before: int = 0
     created_at_ms: int = 0
+    spool_id: str = "0" * 32
 
 
 class FrameHead(msgspec.Struct, frozen=True):
@@ -98,6 +100,7 @@ def encode_segment_head(head: SegmentHead) -> bytes:
         head.records_before,
         head.bytes_before,
         head.created_at_ms,
+        bytes.fromhex(head.spool_id),
         0,
     )
     return body + _CRC.pack(zlib.crc32(body))
@@ -110,8 +113,8 @@ def decode_segment_head(data: bytes) -> SegmentHead | None:
     body = data[: _SEGMENT.size]
     if zlib.crc32(body) != _CRC.unpack_from(data, _SEGMENT.size)[0]:
         return None
-    _, base, previous, previous_end, records, size, created, _ = _SEGMENT.unpack(body)
-    return SegmentHead(base, previous, previous_end, records, size, created)
+    _, base, previous, previous_end, records, size, created, spool_id, _ = _SEGMENT.unpack(body)
+    return SegmentHead(base, previous, previous_end, records, size, created, spool_id.hex())
 
 
 def encode_frame_head(

@@ -71,6 +71,8 @@ class Gate:
     def stored(self, stream: str, tenant: str, size: int) -> None:
         """Bytes came to the disk; negative when they went."""
         self._disk += size
+        if self._free is not None:
+            self._free -= size
         self._disk_by_stream[stream] += size
         self._disk_by_tenant[tenant] += size
 

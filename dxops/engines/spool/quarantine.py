@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from dxops.engines.spool.disk import Buffer, Machine, read_whole, write_whole
+from dxops.engines.spool.disk import Buffer, Machine, read_whole, run_to_end, write_whole
 from dxops.engines.spool.model import SpoolPaths, failed
 from dxops.engines.spool.slots import Slots, read_slots
 
@@ -259,7 +259,7 @@ class Quarantine:
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:
-            return await self._machine.runner.run(work)
+            return await run_to_end(self._machine.runner, work)
         except OSError as error:
             raise failed(error, f"the quarantine of stream '{self._stream}'") from error
 

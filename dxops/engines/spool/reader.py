@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -126,31 +126,34 @@ class StreamReader:
     def successor(self, base: int, mark: Mark) -> tuple[int, SegmentHead | None] | None:
         """The segment that follows, and its header unless damaged. Of several that say so the newest is right: those
         before it were left behind when their first batch failed."""
-        later = [other for other in list_segments(self._disk, self._paths) if base < other <= mark.segment]
-        for other in reversed(later):
-            head = self._head(other)
-            if head is not None and head.previous == base:
-                return other, head
-        return (later[0], self._head(later[0])) if later else None
+        found: tuple[int, SegmentHead | None] | None = None
+        for other, head in self._heads(base, mark):
+            if found is not None and (head is None or head.previous != base):
+                break
+            found = other, head
+        return found
 
     def oldest(self, mark: Mark, above: int | None) -> tuple[int, SegmentHead | None] | None:
         """The oldest segment there is, above `above` if given."""
-        for base in list_segments(self._disk, self._paths):
-            if base <= mark.segment and (above is None or base > above):
-                head = self._head(base)
-                follows = self.successor(base, mark)
-                if follows is None or follows[1] is None or follows[1].previous == base:  # else it was left behind
-                    return base, head
+        for base, head in self._heads(above, mark):
+            follows = self.successor(base, mark)
+            previous = follows[1].previous if follows is not None and follows[1] is not None else base
+            if base <= previous != NO_SEGMENT:  # else it was left behind
+                return base, head
         return None
 
-    def _head(self, base: int) -> SegmentHead | None:
-        opened = self._opened(base)
-        if opened is None:
-            return None
-        try:
-            return opened.head()
-        finally:
-            opened.close()
+    def _heads(self, above: int | None, mark: Mark) -> Iterator[tuple[int, SegmentHead | None]]:
+        for base in list_segments(self._disk, self._paths):
+            if base > mark.segment or (above is not None and base <= above):
+                continue
+            opened = self._opened(base)
+            if opened is None:
+                continue  # gone meanwhile
+            try:
+                head = opened.head()
+            finally:
+                opened.close()
+            yield base, head
 
     def _opened(self, base: int) -> SegmentReader | None:
         try:

@@ -8,10 +8,11 @@ pages for clean): it is never believed, but copied into a fresh file and synced 
 from __future__ import annotations
 
 import logging
+from typing import Literal
 
 import msgspec
 
-from dxops.engines.spool.disk import Disk, File, write_all, write_whole
+from dxops.engines.spool.disk import FULL, Disk, File, write_all, write_whole
 from dxops.engines.spool.frames import (
     NO_SEGMENT,
     SEGMENT_BYTES,
@@ -134,14 +135,27 @@ class _Recovery:
         return whole, scan, len(data)
 
     def _rewrite(self, path: str, data: bytes) -> None:
+        """Put `data`, durable, in the place of the segment. On a full disk in the same file: the same bytes at the same
+        offsets, so that a crash in between leaves what was there."""
         temporary = f"{path}.tmp"
-        file = self._disk.open(temporary, "create")
+        try:
+            self._written(temporary, "create", data)
+            self._disk.replace(temporary, path)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._disk.remove(temporary)
+            self._written(path, "write", data)
+
+    def _written(self, path: str, mode: Literal["create", "write"], data: bytes) -> None:
+        file = self._disk.open(path, mode)
         try:
             write_all(file, [data], 0)
+            if file.size() > len(data):
+                file.truncate(len(data))
             file.sync()
         finally:
             file.close()
-        self._disk.replace(temporary, path)
 
     def _keep_lost(self, base: int, data: bytes, start: int, end: int) -> None:
         """Acknowledged bytes that cannot be read and that nothing good follows: put aside what there is of them."""
@@ -156,7 +170,7 @@ class _Recovery:
         """A header in place of a damaged one, from what the predecessor holds."""
         base = bases[-1]
         if len(bases) == 1:
-            return SegmentHead(base)
+            return SegmentHead(base, spool_id=self._spool_id)
         previous = bases[-2]
         file = self._disk.open(segment_path(self._paths, previous), "read")
         try:
@@ -165,8 +179,9 @@ class _Recovery:
             scan = _scan(reader, reader.size())
         finally:
             file.close()
-        records = before.records_before + base - previous
-        return SegmentHead(base, previous, scan.end, records, before.bytes_before + scan.payload_bytes)
+        records = before.records_before + scan.next_seq - previous
+        size = before.bytes_before + scan.payload_bytes
+        return SegmentHead(base, previous, scan.end, records, size, spool_id=self._spool_id)
 
     def _earlier(self, bases: list[int], head: SegmentHead) -> list[Segment]:
         """The segments before the last one, as their successors' headers tell; abandoned ones are removed."""

@@ -172,6 +172,7 @@ class SegmentWriter:
             self._mark.records,
             self._mark.payload_bytes,
             now_ms,
+            self._spool_id,
         )
         self._base = base
         file = self._disk.open(segment_path(self._paths, base), "create")

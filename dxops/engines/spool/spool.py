@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 import zlib
 from collections.abc import Sequence
 
 from dxops.base.errors import Conflict, TooLarge
 from dxops.engines.spool.config import Limits, SpoolConfig
-from dxops.engines.spool.disk import Buffer, Lock, Machine, read_whole, write_whole
+from dxops.engines.spool.disk import Buffer, Lock, Machine
 from dxops.engines.spool.frames import TENANT_MOST_BYTES, ZSTD
 from dxops.engines.spool.gate import Gate, Request
+from dxops.engines.spool.identity import list_streams, settle_id
 from dxops.engines.spool.ledger import read_totals, write_totals
 from dxops.engines.spool.model import ConsumerState, SpoolFailed, SpoolPaths, checked_name, failed
 from dxops.engines.spool.real_disk import this_machine
 from dxops.engines.spool.recovery import Recovered, recover
 from dxops.engines.spool.segment_writer import Outgoing, SegmentWriter
 from dxops.engines.spool.segments import segment_path
-from dxops.engines.spool.stats import WriterSnapshot, consumer_states, list_streams, read_snapshot, write_seen, write_snapshot
+from dxops.engines.spool.stats import WriterSnapshot, consumer_states, read_snapshot, write_seen, write_snapshot
 from dxops.engines.spool.writer_stream import WriterStream
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ class Spool:
         self._snapshot_at = 0.0
         self._nudge = asyncio.Event()
         self._closed = False
+        self._owns_machine = False
         self._keeping: asyncio.Task[None] | None = None
 
     @classmethod
@@ -56,6 +57,7 @@ class Spool:
 
         Raises `Conflict` while another process writes there, `SpoolFailed` when the disk does not answer.
         """
+        owns_machine = machine is None
         machine = machine or this_machine()
         limits = config if isinstance(config, Limits) else Limits.of(config or SpoolConfig())
 
@@ -65,11 +67,7 @@ class Spool:
             if lock is None:
                 raise Conflict(f"another process writes to the spool in {root}", hint="stop the other `ingest` role")
             try:
-                known = read_whole(machine.disk, f"{root}/id")
-                spool_id = known.decode() if known else secrets.token_hex(16)
-                # Read or new, durable only when written: a number must never come back under another spool's name.
-                write_whole(machine.disk, f"{root}/id", spool_id.encode())
-                return lock, spool_id, list_streams(machine.disk, root)
+                return lock, settle_id(machine.disk, root), list_streams(machine.disk, root)
             except BaseException:
                 lock.close()
                 raise
@@ -79,6 +77,7 @@ class Spool:
         except OSError as error:
             raise failed(error, f"the spool in {root} cannot be opened") from error
         spool = cls(machine, root, limits, spool_id, lock)
+        spool._owns_machine = owns_machine
         try:
             for name in names:
                 await spool._stream(name)
@@ -148,9 +147,9 @@ class Spool:
     async def close(self) -> None:
         """Take no more, write what waits, let another process have the directory."""
         self._closed = True
+        self._nudge.set()
         if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.wait([self._keeping])
+            await asyncio.wait([self._keeping])  # not cancelled: it may be deleting segments
         for opening in list(self._opening.values()):
             with contextlib.suppress(Exception):
                 await opening
@@ -159,6 +158,8 @@ class Spool:
         with contextlib.suppress(SpoolFailed):
             await self._snapshot(force=True)
         self._lock.close()
+        if self._owns_machine:
+            self._machine.runner.close()
 
     # --- streams ------------------------------------------------------------------------------------------------
 
@@ -219,7 +220,7 @@ class Spool:
     # --- housekeeping -------------------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        while True:
+        while not self._closed:
             hurried = self._gate.holding or any(state.awaited for state in self._streams.values())
             if hurried:
                 await asyncio.sleep(_HURRIED_SURVEY_S)

@@ -8,6 +8,7 @@ import msgspec
 
 from dxops.engines.spool.disk import Disk, Machine, read_whole, write_whole
 from dxops.engines.spool.frames import NO_SEGMENT
+from dxops.engines.spool.identity import list_streams, read_id
 from dxops.engines.spool.ledger import Amount
 from dxops.engines.spool.model import (
     ConsumerState,
@@ -69,19 +70,13 @@ async def read_stats(machine: Machine, root: str) -> list[StreamStats]:
     """Every stream of the spool in `root`, by name; none where there is no spool. Raises `SpoolFailed`."""
 
     def read() -> list[StreamStats]:
-        data = read_whole(machine.disk, f"{root}/id")
-        spool_id = data.decode() if data else ""
+        spool_id = read_id(machine.disk, root) or ""
         return [_stream(machine, root, name, spool_id) for name in sorted(list_streams(machine.disk, root))]
 
     try:
         return await machine.runner.run(read)
     except OSError as error:
         raise failed(error, f"the spool in {root} cannot be read") from error
-
-
-def list_streams(disk: Disk, root: str) -> list[str]:
-    """The names of the directories in a spool."""
-    return [name for name in disk.names(root) if is_name(name)]
 
 
 def consumer_states(disk: Disk, paths: SpoolPaths) -> dict[str, ConsumerState]:
@@ -96,7 +91,14 @@ def consumer_states(disk: Disk, paths: SpoolPaths) -> dict[str, ConsumerState]:
 def write_seen(disk: Disk, paths: SpoolPaths, name: str, state: ConsumerState) -> None:
     """Durable, before segments go: the place that lets them go may itself not be durable yet, and a power loss must not
     take the consumer back to where nothing is any more. Blocks; raises `OSError`."""
-    Slots(disk, f"{paths.consumers}/{name}.seen").renew(encode_state(state))
+    slots = Slots(disk, f"{paths.consumers}/{name}.seen")
+    try:
+        slots.read()
+        slots.write(encode_state(state), sync=True)  # in place: a full disk must not keep segments from going
+    except OSError:
+        slots.renew(encode_state(state))
+    finally:
+        slots.close()
 
 
 def read_seen(disk: Disk, paths: SpoolPaths, name: str) -> ConsumerState | None:

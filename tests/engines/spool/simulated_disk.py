@@ -1,7 +1,7 @@
 """A disk that keeps apart what is written and what is durable, and that crashes, tears and fails as a seed says.
 
-What a power loss may do: of the bytes written since the last sync of a file any sectors of 512 bytes may survive; of the
-names changed since the last sync of a directory the first few. What a failed sync does: any of the sectors may be
+What a power loss may do: of the bytes written since the last sync of a file any sectors of 512 bytes may survive; of
+the names changed since the last sync of a directory the first few. What a failed sync does: any of the sectors may be
 durable, the others stay readable for a while and are never written again.
 """
 
@@ -83,13 +83,14 @@ class SimulatedDisk:
         self.rng = rng
         self.faults = Faults()
         self.capacity = 1 << 30
+        self.others = 0
         self.skips_sync: Callable[[str], bool] = lambda path: False
         self.skips_directories = False
         self.entries: dict[str, Inode] = {}
         self.locks: dict[str, Process] = {}
         self._durable_entries: dict[str, Inode] = {}
         self._pending: dict[str, list[tuple[str, str, Inode | None]]] = {}
-        self._directories: set[str] = set()
+        self._directories: dict[str, None] = {}
 
     def seen_by(self, process: Process) -> DiskView:
         return DiskView(self, process)
@@ -118,7 +119,7 @@ class SimulatedDisk:
                 inode.reload()
 
     def used(self) -> int:
-        return sum(len(inode.data) for inode in self.entries.values())
+        return self.others + sum(len(inode.data) for inode in self.entries.values())
 
     def change(self, kind: str, path: str, inode: Inode | None) -> None:
         _rename(self.entries, kind, path, inode)
@@ -161,7 +162,7 @@ class DiskView:
     def make_directory(self, path: str) -> None:
         dies = self.step()
         while len(path) > 1:
-            self.disk._directories.add(path)
+            self.disk._directories[path] = None
             path = os.path.dirname(path)
         if dies:
             self.end()
@@ -169,9 +170,9 @@ class DiskView:
     def names(self, path: str) -> list[str]:
         if self.process.dead:
             raise Killed
-        return [os.path.basename(name) for name in self.disk.entries if os.path.dirname(name) == path] + [
-            os.path.basename(name) for name in self.disk._directories if os.path.dirname(name) == path
-        ]
+        start = len(path) + 1
+        inside = [name[start:] for name in (*self.disk.entries, *self.disk._directories) if name.startswith(f"{path}/")]
+        return [name for name in inside if "/" not in name]
 
     def open(self, path: str, mode: str) -> SimulatedFile:
         if mode != "create":
