@@ -69,6 +69,9 @@ class Explorer:
         self._times = times
         self._id_of = id_of
 
+    async def _rows(self, sql: str) -> Sequence[Sequence[Any]]:
+        return (await self._store.query(sql)).rows
+
     async def histogram(
         self, selection: Selection, *, buckets: int = 60, by: str | None = "level", interval_ms: int | None = None
     ) -> Asked[Histogram]:
@@ -84,11 +87,11 @@ class Explorer:
         split = "''" if by is None else f"toString({by})" if by in HOT else value_of(base_name(by))
         sql = (
             f"SELECT intDiv(toUnixTimestamp64Milli(ts) - {first}, {step}) AS bucket, {split} AS part, count() "  # noqa: S608
-            f"FROM logs.events WHERE {where(selection, self._times())} GROUP BY bucket, part"
+            f"FROM log_events WHERE {where(selection, self._times())} GROUP BY bucket, part"
         )
         series: dict[str, list[int]] = {}
         total = 0
-        for bucket, part, documents in await self._store.rows(sql):
+        for bucket, part, documents in await self._rows(sql):
             series.setdefault(part, [0] * count)[bucket] += documents
             total += documents
         return Asked(
@@ -114,22 +117,22 @@ class Explorer:
             condition += f" AND ts {sign}= {ts} AND (ts, seq) {sign} ({ts}, {int(after[1])})"
         order = "DESC" if newest_first else "ASC"
         sql = (
-            f"SELECT {LINE_COLUMNS} FROM logs.events WHERE {condition} "  # noqa: S608
+            f"SELECT {LINE_COLUMNS} FROM log_events WHERE {condition} "  # noqa: S608
             f"ORDER BY ts {order}, seq {order} LIMIT {limit}"
         )
-        return Asked([line_of(row, self._id_of) for row in await self._store.rows(sql)], sql)
+        return Asked([line_of(row, self._id_of) for row in await self._rows(sql)], sql)
 
     async def arrived(self, selection: Selection, after_seq: int, *, limit: int = 1000) -> list[Line]:
         """Lines that came in behind `after_seq`, in order of arrival: what a live tail shows next."""
         sql = (
-            f"SELECT {LINE_COLUMNS} FROM logs.events WHERE seq > {int(after_seq)} AND "  # noqa: S608
+            f"SELECT {LINE_COLUMNS} FROM log_events WHERE seq > {int(after_seq)} AND "  # noqa: S608
             f"{where(selection, self._times())} ORDER BY seq LIMIT {int(limit)}"
         )
-        return [line_of(row, self._id_of) for row in await self._store.rows(sql)]
+        return [line_of(row, self._id_of) for row in await self._rows(sql)]
 
     async def last_seq(self) -> int:
         """The newest document's sequence number; 0 in an empty store."""
-        rows = await self._store.rows("SELECT max(seq) FROM logs.events")
+        rows = await self._rows("SELECT max(seq) FROM log_events")
         return int(rows[0][0]) if rows else 0
 
     async def around(self, ts_ms: int, seq: int, selection: Selection, *, count: int = 20) -> list[Line]:
@@ -149,18 +152,18 @@ class Explorer:
             parts.append(f"day >= toDate({selection.window.start_ms // 86_400_000})")
             parts.append(f"day <= toDate({selection.window.end_ms // 86_400_000})")
         sql = (
-            "SELECT field, groupUniqArray(kind), sum(documents) AS n FROM logs.shapes "  # noqa: S608
+            "SELECT field, groupUniqArray(kind), sum(documents) AS n FROM log_shapes "  # noqa: S608
             "ARRAY JOIN fields AS field, kinds AS kind "
             f"WHERE {' AND '.join(parts) or '1'} GROUP BY field ORDER BY n DESC, field LIMIT 10000"
         )
-        found = await self._store.rows(sql)
+        found = await self._rows(sql)
         return Asked([Field(name=name, kinds=tuple(sorted(kinds)), documents=n) for name, kinds, n in found], sql)
 
     async def top_values(self, selection: Selection, field: str, *, limit: int = 5) -> Asked[TopValues]:
         """The most frequent values, exact up to 200,000 documents, else of the newest so many."""
         value = f"toString({field})" if field in HOT else value_of(base_name(field))
         newest = (
-            f"SELECT {value} AS v FROM logs.events WHERE {where(selection, self._times())} "  # noqa: S608
+            f"SELECT {value} AS v FROM log_events WHERE {where(selection, self._times())} "  # noqa: S608
             f"ORDER BY {TIME} DESC LIMIT {_SAMPLE}"
         )
         whole = f"SELECT count(), countIf(v != ''), uniqIf(v, v != '') FROM ({newest})"  # noqa: S608
@@ -168,8 +171,8 @@ class Explorer:
             f"SELECT v, count() AS n FROM ({newest}) WHERE v != '' "  # noqa: S608
             f"GROUP BY v ORDER BY n DESC, v LIMIT {int(limit)}"
         )
-        documents, having, distinct = (await self._store.rows(whole))[0]
-        values = tuple(ValueCount(text, count) for text, count in await self._store.rows(counts))
+        documents, having, distinct = (await self._store.query(whole)).rows[0]
+        values = tuple(ValueCount(text, count) for text, count in await self._rows(counts))
         return Asked(
             TopValues(
                 values=values, documents=documents, having=having, distinct=distinct, sampled=documents >= _SAMPLE
@@ -181,9 +184,9 @@ class Explorer:
         """Least, greatest, mean and percentiles of the numbers in a field."""
         sql = (
             "SELECT count(n), min(n), max(n), avg(n), quantilesTDigest(0.5, 0.95, 0.99)(n) FROM ("  # noqa: S608
-            f"SELECT {number_of(base_name(field))} AS n FROM logs.events WHERE {where(selection, self._times())})"
+            f"SELECT {number_of(base_name(field))} AS n FROM log_events WHERE {where(selection, self._times())})"
         )
-        count, least, greatest, mean, quantiles = (await self._store.rows(sql))[0]
+        count, least, greatest, mean, quantiles = (await self._store.query(sql)).rows[0]
         if not count:
             return Asked(NumberStats(count=0, least=None, greatest=None, mean=None, p50=None, p95=None, p99=None), sql)
         p50, p95, p99 = quantiles
@@ -196,10 +199,10 @@ class Explorer:
             f"SELECT {MASKED} AS masked, count() AS n, toUnixTimestamp64Milli(min(ts)), "  # noqa: S608
             "toUnixTimestamp64Milli(max(ts)), argMax(substring(message, 1, 2000), ts), "
             "groupUniqArray(8)(toString(level)) "
-            f"FROM logs.events WHERE {where(selection, self._times())} AND message != '' "
+            f"FROM log_events WHERE {where(selection, self._times())} AND message != '' "
             "GROUP BY masked ORDER BY n DESC LIMIT 5000"
         )
-        rows: Sequence[Any] = await self._store.rows(sql)
+        rows: Sequence[Any] = await self._rows(sql)
         found = [
             Pattern(
                 template=masked, count=n, first_ms=first, last_ms=last, example=example, levels=tuple(sorted(levels))

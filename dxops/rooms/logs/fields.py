@@ -1,4 +1,4 @@
-"""Names of fields as SQL over `logs.events`.
+"""Names of fields as SQL over `log_events`.
 
 Every function gives text that is safe to put into a statement: names and values come in as data and leave quoted.
 """

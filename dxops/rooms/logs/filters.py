@@ -1,4 +1,4 @@
-"""The query tree as a condition over `logs.events`.
+"""The query tree as a condition over `log_events`.
 
 How each leaf reads, since nothing is mapped, is said in `docs/protocols/elasticsearch.md`. Two indexes carry it: words
 of `lower(message)`, and whole values of `attrs`. Conditions are written so that ClickHouse can use them.
@@ -168,7 +168,7 @@ def _exists(field: str) -> str:
         inside = f"arrayExists(f -> f LIKE {literal(like_pattern(field))}, fields)"
     else:
         inside = f"arrayExists(f -> f = {literal(field)} OR startsWith(f, {literal(field + '.')}), fields)"
-    return f"template IN (SELECT template FROM logs.shapes WHERE {inside})"  # noqa: S608 - names are quoted literals
+    return f"template IN (SELECT template FROM log_shapes WHERE {inside})"  # noqa: S608 - names are quoted literals
 
 
 def _any_value(inner: Condition) -> str:

@@ -10,17 +10,26 @@ import msgspec
 from dxops.wire import query_tree as tree
 
 
+class Answer(Protocol):
+    """The answer to a SELECT: plain JSON values, integers exact."""
+
+    @property
+    def rows(self) -> Sequence[Sequence[Any]]: ...
+
+
 class Rows(Protocol):
     """The column store, as this room asks it. SQL is made by `fields` and `filters`, never from a person's text."""
 
-    async def rows(
-        self, sql: str, *, seconds: float = 30.0, memory_mb: int = 0, max_rows: int = 0
-    ) -> Sequence[Sequence[Any]]:
-        """The rows of a SELECT, with times as ClickHouse writes integers for them if asked to by the SQL.
-
-        Raises `Unavailable` while the store is away or busy, `Refused` when the query needs more time or memory than
-        it may have (`seconds`; 0 for the store's own caps).
-        """
+    async def query(
+        self,
+        sql: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        settings: Mapping[str, object] | None = None,
+        query_id: str | None = None,
+    ) -> Answer:
+        """The whole answer. Raises `Unavailable` while the store is away or busy, `TooLarge` when the query met a cap
+        of time, memory or size, `Refused` for SQL that it does not take."""
         ...
 
 
@@ -126,8 +135,16 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True):
 class Inserts(Protocol):
     """The column store, as the loader fills it."""
 
-    async def insert(self, table: str, columns: str, block: bytes, *, token: str) -> None:
-        """Store a Native block, durable on return, once however often this is called with the same token.
+    async def insert_native(
+        self,
+        table: str,
+        data: bytes,
+        *,
+        token: str | None,
+        columns: Sequence[str] = (),
+        settings: Mapping[str, object] | None = None,
+    ) -> int:
+        """Store a Native block, durable on return, once however often this is called with the same token; the rows.
 
         Raises `Unavailable` when it may work later, `Refused` when the block itself is at fault.
         """

@@ -1,4 +1,4 @@
-"""A selection as the WHERE of a statement over `logs.events`, and rows as lines."""
+"""A selection as the WHERE of a statement over `log_events`, and rows as lines."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def where(selection: Selection, times: Times) -> str:
     if not isinstance(selection.query, tree.All):
         parts.append(f"({condition(selection.query, times)})")
     if selection.hides_dead:
-        parts.append("seq NOT IN (SELECT seq FROM logs.dead)")
+        parts.append("seq NOT IN (SELECT seq FROM log_dead)")
     return " AND ".join(parts) or "1"
 
 

@@ -1,4 +1,4 @@
-"""The stream `logs` of the spool into `logs.events`, `logs.shapes` and `logs.dead`."""
+"""The stream `logs` of the spool into `log_events`, `log_shapes` and `log_dead`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from dxops.engines.spool.loading import BadRecord, LoadResult, PoisonBatch
 from dxops.engines.spool.reader import Frame, Piece
 from dxops.rooms.logs.model import Inserts
 from dxops.rooms.logs.rows import RowMaker, Rows
-from dxops.rooms.logs.schema import EVENT_COLUMNS
+from dxops.rooms.logs.schema import DEAD_COLUMNS, EVENT_COLUMNS, SHAPE_COLUMNS
 from dxops.wire.logs.frame import LogFrame, decode_frame, encode_frame, part_of, settled
 
 STREAM: Final = "logs"
+_SETTINGS: Final = {"max_partitions_per_insert_block": 0}  # senders' clocks may be anywhere
 
 
 class LogSink:
@@ -31,12 +32,13 @@ class LogSink:
         rows, bad = await asyncio.to_thread(self._rows, batch)
         try:
             for table, columns, block in (
-                ("logs.events", EVENT_COLUMNS, rows.events),
-                ("logs.dead", "(seq)", rows.dead),
-                ("logs.shapes", "(stream, day, template, fields, kinds, documents)", rows.shapes),
+                ("log_events", EVENT_COLUMNS, rows.events),
+                ("log_dead", DEAD_COLUMNS, rows.dead),
+                ("log_shapes", SHAPE_COLUMNS, rows.shapes),
             ):
                 if block:
-                    await self._store.insert(table, columns, block, token=f"{batch.token}/{table}")
+                    token = f"{batch.token}/{table}"
+                    await self._store.insert_native(table, block, token=token, columns=columns, settings=_SETTINGS)
         except Refused as error:
             raise PoisonBatch(f"the store refuses it: {error.message}") from error
         if self._loaded is not None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from chdb import session
 
+from dxops.engines.clickhouse.client import Rows
+from dxops.engines.clickhouse.ddl import render
+from dxops.engines.clickhouse.migrate import migrations
 from dxops.rooms.logs.rows import RowMaker
-from dxops.rooms.logs.schema import EVENT_COLUMNS, TABLES
+from dxops.rooms.logs.schema import EVENT_COLUMNS
 from dxops.wire.logs.frame import LogFrame
 
 
@@ -23,14 +25,22 @@ class LocalStore:
         self._maker = RowMaker()
         self.next_seq = 1
         self._session.query("CREATE DATABASE logs ENGINE = Atomic")
-        for statement in TABLES:
-            self._session.query(statement)
+        self._session.query("USE logs")
+        for migration in migrations():
+            for statement in render(migration.steps):
+                self._session.query(statement)
 
-    async def rows(
-        self, sql: str, *, seconds: float = 30.0, memory_mb: int = 0, max_rows: int = 0
-    ) -> Sequence[Sequence[Any]]:
+    async def query(
+        self,
+        sql: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        settings: Mapping[str, object] | None = None,
+        query_id: str | None = None,
+    ) -> Rows:
         answer = self._session.query(sql + " SETTINGS output_format_json_quote_64bit_integers = 0", "JSONCompact")
-        return list(json.loads(answer.bytes())["data"])
+        found = json.loads(answer.bytes())
+        return Rows([column["name"] for column in found["meta"]], [], found["data"])
 
     def add(self, documents: Sequence[bytes], times_ms: Sequence[int], stream: str = "logs") -> int:
         """Insert; the sequence number of the first."""

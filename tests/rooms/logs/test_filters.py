@@ -48,8 +48,8 @@ def store() -> Iterator[LocalStore]:
 
 
 async def found(store: LocalStore, node: q.Node) -> set[str]:
-    sql = f"SELECT seq FROM logs.events WHERE {where(Selection(query=node), Times(read_time))}"
-    return {NAMES[row[0] - 1] for row in await store.rows(sql)}
+    sql = f"SELECT seq FROM log_events WHERE {where(Selection(query=node), Times(read_time))}"
+    return {NAMES[row[0] - 1] for row in (await store.query(sql)).rows}
 
 
 STATUS = ("http.response.status_code",)
@@ -146,7 +146,7 @@ async def test_what_cannot_be_asked_is_refused(store: LocalStore, node: q.Node) 
 
 
 @pytest.mark.parametrize(
-    "text", ["'; DROP TABLE logs.events; --", "\\'", "'\\", "\0", "%_", "{x:String}", "]", "\ud7ff"]
+    "text", ["'; DROP TABLE log_events; --", "\\'", "'\\", "\0", "%_", "{x:String}", "]", "\ud7ff"]
 )
 async def test_texts_stay_texts(store: LocalStore, text: str) -> None:
     for node in (
