@@ -15,9 +15,9 @@ import msgspec
 
 from dxops.rooms.logs.hot import COLUMNS, Hot, short
 from dxops.wire.clickhouse_native import Column, block, low_cardinality, maps_of_few_keys, numbers, strings
-from dxops.wire.logs.shapes import Shapes, Split
 from dxops.wire.logs.document import FLAG, LIST, NUMBER, WHOLE, slots
 from dxops.wire.logs.frame import LogFrame
+from dxops.wire.logs.shapes import Shapes, Split
 
 MIN_TIME_MS: Final = -2_208_988_800_000  # 1900-01-01, where DateTime64 begins
 MAX_TIME_MS: Final = 10_413_791_999_999  # 2299-12-31, where it ends

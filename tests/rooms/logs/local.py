@@ -47,16 +47,15 @@ class LocalStore:
         frame = LogFrame(indices=(stream,), times_ms=array("q", times_ms), documents=list(documents))
         base = self.next_seq
         made = self._maker.rows([(base, max(times_ms), frame)])
-        for table, columns, data in (("events", EVENT_COLUMNS, made.events), ("shapes", "", made.shapes)):
-            insert = self._session.send_insert(f"INSERT INTO logs.{table} {columns}", "Native")
+        for table, columns, data in (
+            ("log_events", EVENT_COLUMNS, made.events),
+            ("log_shapes", SHAPE_COLUMNS, made.shapes),
+        ):
+            insert = self._session.send_insert(f"INSERT INTO {table} ({', '.join(columns)})", "Native")
             insert.append(data)
             insert.finish()
         self.next_seq += len(documents)
         return base
-
-    def clear(self) -> None:
-        for table in ("events", "shapes", "dead"):
-            self._session.query(f"TRUNCATE TABLE logs.{table}")
 
     def close(self) -> None:
         self._session.close()
