@@ -13,7 +13,7 @@ from dxops.engines.clickhouse.client import Rows
 from dxops.engines.clickhouse.ddl import render
 from dxops.engines.clickhouse.migrate import migrations
 from dxops.rooms.logs.rows import RowMaker
-from dxops.rooms.logs.schema import EVENT_COLUMNS
+from dxops.rooms.logs.schema import EVENT_COLUMNS, SHAPE_COLUMNS
 from dxops.wire.logs.frame import LogFrame
 
 
