@@ -57,5 +57,19 @@ class LocalStore:
         self.next_seq += len(documents)
         return base
 
+    async def insert_native(
+        self,
+        table: str,
+        data: bytes,
+        *,
+        token: str | None,
+        columns: Sequence[str] = (),
+        settings: Mapping[str, object] | None = None,
+    ) -> int:
+        insert = self._session.send_insert(f"INSERT INTO {table} ({', '.join(columns)})", "Native")
+        insert.append(data)
+        insert.finish()
+        return 0
+
     def close(self) -> None:
         self._session.close()
