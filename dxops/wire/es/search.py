@@ -21,10 +21,42 @@ COUNTED_HITS: Final = 10_000  # `track_total_hits` unless asked otherwise: count
 
 # What the original uses to plan its execution; and what belongs to names and answers, which others read.
 _NO_EFFECT: Final = frozenset(
-    ["preference", "batched_reduce_size", "request_cache", "routing", "search_type", "pre_filter_shard_size", "error_trace", "pretty", "human", "max_concurrent_shard_requests", "max_concurrent_searches", "ccs_minimize_roundtrips", "min_compatible_shard_node", "allow_partial_search_results", "lenient", "analyze_wildcard", "source", "source_content_type", "force_synthetic_source"]
+    {
+        "preference",
+        "batched_reduce_size",
+        "request_cache",
+        "routing",
+        "search_type",
+        "pre_filter_shard_size",
+        "error_trace",
+        "pretty",
+        "human",
+        "max_concurrent_shard_requests",
+        "max_concurrent_searches",
+        "ccs_minimize_roundtrips",
+        "min_compatible_shard_node",
+        "allow_partial_search_results",
+        "lenient",
+        "analyze_wildcard",
+        "source",
+        "source_content_type",
+        "force_synthetic_source",
+    }
 )
 _ELSEWHERE: Final = frozenset(
-    ["ignore_unavailable", "ignore_throttled", "allow_no_indices", "expand_wildcards", "filter_path", "format", "keep_alive", "keep_on_completion", "wait_for_completion_timeout", "index", "project_routing"]
+    {
+        "ignore_unavailable",
+        "ignore_throttled",
+        "allow_no_indices",
+        "expand_wildcards",
+        "filter_path",
+        "format",
+        "keep_alive",
+        "keep_on_completion",
+        "wait_for_completion_timeout",
+        "index",
+        "project_routing",
+    }
 )
 
 
