@@ -7,6 +7,7 @@ import contextlib
 import logging
 import zlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dxops.base.errors import Conflict, TooLarge
 from dxops.engines.spool.config import Limits, SpoolConfig
@@ -22,6 +23,9 @@ from dxops.engines.spool.segment_writer import Outgoing, SegmentWriter
 from dxops.engines.spool.segments import segment_path
 from dxops.engines.spool.stats import WriterSnapshot, consumer_states, read_snapshot, write_seen, write_snapshot
 from dxops.engines.spool.writer_stream import WriterStream
+
+if TYPE_CHECKING:
+    from zstandard import ZstdCompressor
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ class Spool:
         self._nudge = asyncio.Event()
         self._closed = False
         self._owns_machine = False
+        self._compressor: ZstdCompressor | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     @classmethod
@@ -115,7 +120,8 @@ class Spool:
                 hint="send smaller batches",
             )
         request = Request(stream, tenant, length)
-        await self._gate.enter(request)
+        if not self._gate.try_enter(request):
+            await self._gate.enter(request)
         try:
             frame = self._outgoing(parts, records, length, tenant, kind)
             future = state.put(frame, request)
@@ -207,15 +213,20 @@ class Spool:
     def _outgoing(self, parts: Sequence[Buffer], records: int, length: int, tenant: str, kind: int) -> Outgoing:
         flags = 0
         if self._limits.zstd_level:
-            import zstandard
-
-            packed = zstandard.ZstdCompressor(level=self._limits.zstd_level).compress(b"".join(parts))
+            packed = self._packed(b"".join(parts))
             if len(packed) < length:
                 parts, length, flags = [packed], len(packed), ZSTD
         crc = 0
         for part in parts:
             crc = zlib.crc32(part, crc)
         return Outgoing(parts, records, length, crc, tenant, kind, flags, self._machine.now_ms())
+
+    def _packed(self, payload: bytes) -> bytes:
+        if self._compressor is None:
+            import zstandard
+
+            self._compressor = zstandard.ZstdCompressor(level=self._limits.zstd_level)
+        return self._compressor.compress(payload)
 
     # --- housekeeping -------------------------------------------------------------------------------------------
 
