@@ -48,8 +48,9 @@ class Gate:
         self._disk = 0
         self._free: int | None = None
         self._least_free = 0
-        self.refused: defaultdict[str, int] = defaultdict(int)
-        self.held: defaultdict[str, int] = defaultdict(int)
+        self.refused: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.held: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """By stream and tenant, how many requests, since whoever counts them took them out."""
 
     @property
     def waiting_bytes(self) -> int:
@@ -63,10 +64,6 @@ class Gate:
 
     def disk_bytes(self, stream: str) -> int:
         return self._disk_by_stream[stream]
-
-    def tenant_disk_bytes(self) -> dict[str, int]:
-        """By tenant, what lies on disk: loaded or not, as long as its segment is there."""
-        return {tenant: size for tenant, size in self._disk_by_tenant.items() if size}
 
     # --- what happens -------------------------------------------------------------------------------------------
 
@@ -87,7 +84,7 @@ class Gate:
         """Raise what `enter` would raise at once, or after holding; counts as a refusal then."""
         refusal = self.refusal(request)
         if refusal is not None:
-            self.refused[request.stream] += 1
+            self.refused[request.stream, request.tenant] += 1
             raise refusal
 
     def try_enter(self, request: Request) -> bool:
@@ -196,9 +193,9 @@ class Gate:
         own = self._held_by_tenant[request.tenant] + request.size
         full = self._held_bytes + request.size > limits.memory_bytes or own > self._tenant_memory_bytes
         if (full and self._held) or limits.hold_s <= 0:
-            self.refused[request.stream] += 1
+            self.refused[request.stream, request.tenant] += 1
             raise refusal or SpoolFull("many wait for room in the spool", hint="send it again", retry_after_s=1.0)
-        self.held[request.stream] += 1
+        self.held[request.stream, request.tenant] += 1
         held = _Held(request, asyncio.get_running_loop().create_future())
         self._held.append(held)
         self._held_bytes += request.size
@@ -209,7 +206,7 @@ class Gate:
         except TimeoutError:
             if held.future.done() and not held.future.cancelled():
                 return  # let in at the last moment
-            self.refused[request.stream] += 1
+            self.refused[request.stream, request.tenant] += 1
             raise (
                 self.refusal(request)
                 or refusal

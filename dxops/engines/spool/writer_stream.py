@@ -212,10 +212,17 @@ class WriterStream:
 
     # --- knowing ------------------------------------------------------------------------------------------------
 
+    def on_disk(self) -> dict[str, Amount]:
+        """By tenant, what is in segments now."""
+        return self._counted(TenantTotals())
+
     def received(self) -> dict[str, Amount]:
         """By tenant, all that ever came in."""
-        totals = self._gone.with_segments(list(self._segments))
-        return totals.plus({tenant: Amount(*sums) for tenant, sums in self._active.items()})
+        return self._counted(self._gone)
+
+    def _counted(self, before: TenantTotals) -> dict[str, Amount]:
+        active = {tenant: Amount(*sums) for tenant, sums in self._active.items()}
+        return before.with_segments(list(self._segments)).plus(active)
 
     @property
     def awaited(self) -> bool:

@@ -228,7 +228,7 @@ class World:
         return await read_stats(self._machine(Process("observer")), ROOT)
 
     async def _check(self) -> None:
-        await asyncio.sleep(0.6)  # answers that are still on their way
+        await asyncio.sleep(1.2)  # answers that are still on their way
         quarantine = Quarantine(self._machine(Process("observer")), ROOT, STREAM, "store")
         assert not self.store.faults, self.store.faults[0]
         aside = [
@@ -253,6 +253,8 @@ class World:
         assert consumer.lost == 0, "records counted as lost"
         assert consumer.loaded == len(self.store.rows), "miscounted"
         assert consumer.quarantined == consumer.in_quarantine == len({seq for seq, line in aside if line}), "miscounted"
+        counted = sum(tenant.received.records for tenant in stream.tenants.values())
+        assert counted <= stream.received, f"tenants add up to {counted} of {stream.received}"
         assert stream.received == consumer.loaded + consumer.quarantined, "received and not accounted for"
 
     def _limits(self) -> Limits:
