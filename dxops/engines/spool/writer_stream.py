@@ -119,6 +119,7 @@ class WriterStream:
         now_ms = self._machine.now_ms()
         try:
             written = await self._machine.runner.run(lambda: self._writer.append(frames, now_ms))
+            self._acknowledge(batch, written)
         except OSError as error:
             log.error(
                 "a batch could not be made durable and was refused",
@@ -128,8 +129,6 @@ class WriterStream:
         except Exception as error:
             log.exception("the spool's writer failed", extra={"stream": self.name})
             self._fail(batch, error)
-        else:
-            self._acknowledge(batch, written)
 
     @staticmethod
     def _fail(batch: list[_Waiting], error: Exception) -> None:
