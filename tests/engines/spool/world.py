@@ -228,7 +228,7 @@ class World:
         return await read_stats(self._machine(Process("observer")), ROOT)
 
     async def _check(self) -> None:
-        await asyncio.sleep(1.2)  # answers that are still on their way
+        await asyncio.sleep(0.6)  # answers that are still on their way
         quarantine = Quarantine(self._machine(Process("observer")), ROOT, STREAM, "store")
         assert not self.store.faults, self.store.faults[0]
         aside = [
