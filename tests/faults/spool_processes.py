@@ -1,7 +1,7 @@
 """A writer and a loader to be killed. `python -m tests.faults.spool_processes writer|loader DIRECTORY`.
 
-The writer prints `first number, count, id` of each batch once it is acknowledged. The loader stores each batch in a file
-named by its token, whole or not at all, as a store with deduplication tokens would.
+The writer prints `first number, count, id` of each batch once it is acknowledged. The loader stores each batch in a
+file named by its token, whole or not at all, as a store with deduplication tokens would.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ from dxops.engines.spool.quarantine import Quarantine, QuarantineCounts, Quarant
 from dxops.engines.spool.reader import Frame, Piece
 from dxops.engines.spool.real_disk import this_machine
 from dxops.engines.spool.spool import Spool
-from dxops.engines.spool.stats import ConsumerStats, StreamStats, read_stats
+from dxops.engines.spool.stats import ConsumerStats, StreamStats, TenantStats, read_stats
 
 __all__ = [
     "Amount",
@@ -69,6 +69,7 @@ __all__ = [
     "SpoolFailed",
     "SpoolFull",
     "StreamStats",
+    "TenantStats",
     "read_stats",
     "this_machine",
 ]

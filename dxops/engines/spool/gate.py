@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import defaultdict, deque
 
 import msgspec
 
@@ -35,19 +35,22 @@ class Gate:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._tenant_disk_bytes = int(limits.spool_bytes * limits.tenant_share)
+        self._tenant_memory_bytes = int(limits.memory_bytes * limits.tenant_share)
         self._waiting = 0
-        self._waiting_by_tenant: Counter[str] = Counter()
-        self._waiting_by_stream: Counter[str] = Counter()
+        self._waiting_by_tenant: defaultdict[str, int] = defaultdict(int)
+        self._waiting_by_stream: defaultdict[str, int] = defaultdict(int)
         self._held: deque[_Held] = deque()
         self._held_bytes = 0
-        self._held_by_tenant: Counter[str] = Counter()
-        self._disk_by_stream: Counter[str] = Counter()
-        self._disk_by_tenant: Counter[str] = Counter()
+        self._held_by_tenant: defaultdict[str, int] = defaultdict(int)
+        self._disk_by_stream: defaultdict[str, int] = defaultdict(int)
+        self._disk_by_tenant: defaultdict[str, int] = defaultdict(int)
         self._disk = 0
         self._free: int | None = None
         self._least_free = 0
-        self.refused: Counter[str] = Counter()
-        self.held: Counter[str] = Counter()
+        self.refused: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.held: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """By stream and tenant, how many requests, since whoever counts them took them out."""
 
     @property
     def waiting_bytes(self) -> int:
@@ -61,10 +64,6 @@ class Gate:
 
     def disk_bytes(self, stream: str) -> int:
         return self._disk_by_stream[stream]
-
-    def tenant_disk_bytes(self) -> dict[str, int]:
-        """By tenant, what lies on disk: loaded or not, as long as its segment is there."""
-        return {tenant: size for tenant, size in self._disk_by_tenant.items() if size}
 
     # --- what happens -------------------------------------------------------------------------------------------
 
@@ -85,14 +84,18 @@ class Gate:
         """Raise what `enter` would raise at once, or after holding; counts as a refusal then."""
         refusal = self.refusal(request)
         if refusal is not None:
-            self.refused[request.stream] += 1
+            self.refused[request.stream, request.tenant] += 1
             raise refusal
+
+    def try_enter(self, request: Request) -> bool:
+        """Take room in memory if there is some and nobody waits for it."""
+        if self._held or not self._fits(request):
+            return False
+        self._take(request)
+        return True
 
     async def enter(self, request: Request) -> None:
         """Take room in memory; held while there is none. Raises `SpoolFull` or `Throttled`."""
-        if not self._held and self.refusal(request) is None:
-            self._take(request)
-            return
         refusal = self.refusal(request)
         if refusal is None and not any(held.request.tenant == request.tenant for held in self._held):
             self._take(request)
@@ -104,8 +107,6 @@ class Gate:
         self._waiting -= request.size
         self._waiting_by_tenant[request.tenant] -= request.size
         self._waiting_by_stream[request.stream] -= request.size
-        if not self._waiting_by_tenant[request.tenant]:
-            del self._waiting_by_tenant[request.tenant]
 
     def let_in(self) -> None:
         """There may be room: let in whoever fits, first come first, each tenant in order."""
@@ -124,8 +125,24 @@ class Gate:
 
     # --- decisions ----------------------------------------------------------------------------------------------
 
+    def _fits(self, request: Request) -> bool:
+        """Whether `refusal` is None, without a word: this is asked for every append."""
+        limits, size, waiting = self._limits, request.size, self._waiting
+        stream, tenant = request.stream, request.tenant
+        mine = self._waiting_by_tenant[tenant]
+        return (
+            (self._free is None or self._free - waiting - size >= self._least_free)
+            and self._disk + waiting + size <= limits.spool_bytes
+            and self._disk_by_stream[stream] + self._waiting_by_stream[stream] + size <= limits.stream_bytes
+            and self._disk_by_tenant[tenant] + mine + size <= self._tenant_disk_bytes
+            and (not waiting or waiting + size <= limits.memory_bytes)
+            and (not mine or mine + size <= self._tenant_memory_bytes)
+        )
+
     def refusal(self, request: Request) -> DxopsError | None:
         """Why there is no room for it now; None when there is."""
+        if self._fits(request):
+            return None
         limits, size = self._limits, request.size
         if self._free is not None and self._free - self._waiting - size < self._least_free:
             return SpoolFull(
@@ -149,7 +166,7 @@ class Gate:
                     retry_after_s=5.0,
                 )
         own = self._disk_by_tenant[request.tenant] + self._waiting_by_tenant[request.tenant]
-        share = int(limits.spool_bytes * limits.tenant_share)
+        share = self._tenant_disk_bytes
         if own + size > share:
             return Throttled(
                 f"{own // _MB} MB of yours wait to be loaded; one sender may have {share // _MB} MB",
@@ -160,12 +177,9 @@ class Gate:
             return SpoolFull(
                 "more arrives than the disk can write", hint="send it again in a moment", retry_after_s=1.0
             )
-        mine = self._waiting_by_tenant[request.tenant]
-        if mine and mine + size > limits.memory_bytes * limits.tenant_share:
-            return Throttled(
-                "more of yours arrives than one sender may have in memory", retry_after_s=1.0, hint="send it again"
-            )
-        return None
+        return Throttled(
+            "more of yours arrives than one sender may have in memory", retry_after_s=1.0, hint="send it again"
+        )
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -177,11 +191,11 @@ class Gate:
     async def _hold(self, request: Request, refusal: DxopsError | None) -> None:
         limits = self._limits
         own = self._held_by_tenant[request.tenant] + request.size
-        full = self._held_bytes + request.size > limits.memory_bytes or own > limits.memory_bytes * limits.tenant_share
+        full = self._held_bytes + request.size > limits.memory_bytes or own > self._tenant_memory_bytes
         if (full and self._held) or limits.hold_s <= 0:
-            self.refused[request.stream] += 1
+            self.refused[request.stream, request.tenant] += 1
             raise refusal or SpoolFull("many wait for room in the spool", hint="send it again", retry_after_s=1.0)
-        self.held[request.stream] += 1
+        self.held[request.stream, request.tenant] += 1
         held = _Held(request, asyncio.get_running_loop().create_future())
         self._held.append(held)
         self._held_bytes += request.size
@@ -192,7 +206,7 @@ class Gate:
         except TimeoutError:
             if held.future.done() and not held.future.cancelled():
                 return  # let in at the last moment
-            self.refused[request.stream] += 1
+            self.refused[request.stream, request.tenant] += 1
             raise (
                 self.refusal(request)
                 or refusal

@@ -101,9 +101,10 @@ def read_summary(disk: Disk, paths: SpoolPaths, base: int) -> Summary | None:
 
 
 def write_totals(disk: Disk, paths: SpoolPaths, totals: TenantTotals) -> None:
-    """Before the segments go, so that none is counted twice or not at all when the process ends in between."""
+    """Before the segments go, so that none is counted twice or not at all when the process ends in between. On a disk
+    that fails they go nevertheless: room is worth more than a count, and the next write has all of it."""
     with contextlib.suppress(OSError):
-        write_whole(disk, f"{paths.directory}/totals.json", msgspec.json.encode(totals), durable=False)
+        write_whole(disk, f"{paths.directory}/totals.json", msgspec.json.encode(totals))
 
 
 def read_totals(disk: Disk, paths: SpoolPaths) -> TenantTotals:

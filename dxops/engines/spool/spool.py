@@ -7,6 +7,7 @@ import contextlib
 import logging
 import zlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dxops.base.errors import Conflict, TooLarge
 from dxops.engines.spool.config import Limits, SpoolConfig
@@ -14,14 +15,24 @@ from dxops.engines.spool.disk import Buffer, Lock, Machine
 from dxops.engines.spool.frames import TENANT_MOST_BYTES, ZSTD
 from dxops.engines.spool.gate import Gate, Request
 from dxops.engines.spool.identity import list_streams, settle_id
-from dxops.engines.spool.ledger import read_totals, write_totals
+from dxops.engines.spool.ledger import Amount, read_totals, write_totals
 from dxops.engines.spool.model import ConsumerState, SpoolFailed, SpoolPaths, checked_name, failed
 from dxops.engines.spool.real_disk import this_machine
 from dxops.engines.spool.recovery import Recovered, recover
 from dxops.engines.spool.segment_writer import Outgoing, SegmentWriter
 from dxops.engines.spool.segments import segment_path
-from dxops.engines.spool.stats import WriterSnapshot, consumer_states, read_snapshot, write_seen, write_snapshot
+from dxops.engines.spool.stats import (
+    TenantStats,
+    WriterSnapshot,
+    consumer_states,
+    read_snapshot,
+    write_seen,
+    write_snapshot,
+)
 from dxops.engines.spool.writer_stream import WriterStream
+
+if TYPE_CHECKING:
+    from zstandard import ZstdCompressor
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +55,11 @@ class Spool:
         self._opening: dict[str, asyncio.Task[WriterStream]] = {}
         self._snapshots: dict[str, WriterSnapshot] = {}
         self._snapshot_at = 0.0
+        self._unopened: set[str] = set()
         self._nudge = asyncio.Event()
         self._closed = False
         self._owns_machine = False
+        self._compressor: ZstdCompressor | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     @classmethod
@@ -79,8 +92,8 @@ class Spool:
         spool = cls(machine, root, limits, spool_id, lock)
         spool._owns_machine = owns_machine
         try:
-            for name in names:
-                await spool._stream(name)
+            spool._unopened.update(names)
+            await spool._open_rest()
             await spool._survey()
         except BaseException:
             await spool.close()
@@ -115,7 +128,8 @@ class Spool:
                 hint="send smaller batches",
             )
         request = Request(stream, tenant, length)
-        await self._gate.enter(request)
+        if not self._gate.try_enter(request):
+            await self._gate.enter(request)
         try:
             frame = self._outgoing(parts, records, length, tenant, kind)
             future = state.put(frame, request)
@@ -207,9 +221,7 @@ class Spool:
     def _outgoing(self, parts: Sequence[Buffer], records: int, length: int, tenant: str, kind: int) -> Outgoing:
         flags = 0
         if self._limits.zstd_level:
-            import zstandard
-
-            packed = zstandard.ZstdCompressor(level=self._limits.zstd_level).compress(b"".join(parts))
+            packed = self._packed(b"".join(parts))
             if len(packed) < length:
                 parts, length, flags = [packed], len(packed), ZSTD
         crc = 0
@@ -217,7 +229,24 @@ class Spool:
             crc = zlib.crc32(part, crc)
         return Outgoing(parts, records, length, crc, tenant, kind, flags, self._machine.now_ms())
 
+    def _packed(self, payload: bytes) -> bytes:
+        if self._compressor is None:
+            import zstandard
+
+            self._compressor = zstandard.ZstdCompressor(level=self._limits.zstd_level)
+        return self._compressor.compress(payload)
+
     # --- housekeeping -------------------------------------------------------------------------------------------
+
+    async def _open_rest(self) -> None:
+        """Open the streams that could not be opened: one that fails does not stop the others."""
+        for name in sorted(self._unopened):
+            try:
+                await self._stream(name)
+            except SpoolFailed as error:
+                log.error("a stream cannot be opened; it is tried again", extra={"stream": name, "reason": str(error)})
+            else:
+                self._unopened.discard(name)
 
     async def _keep(self) -> None:
         while not self._closed:
@@ -230,6 +259,7 @@ class Spool:
                         await self._nudge.wait()
             self._nudge.clear()
             try:
+                await self._open_rest()
                 await self._survey()
                 await self._snapshot()
             except SpoolFailed as error:
@@ -283,14 +313,7 @@ class Spool:
         if now - self._snapshot_at < _SNAPSHOT_S and not force:
             return
         self._snapshot_at = now
-        made = {
-            name: WriterSnapshot(
-                refused=self._snapshots[name].refused + self._gate.refused.pop(name, 0),
-                held=self._snapshots[name].held + self._gate.held.pop(name, 0),
-                received=state.received(),
-            )
-            for name, state in self._streams.items()
-        }
+        made = {name: self._snapshot_of(name, state) for name, state in self._streams.items()}
         changed = {name: snapshot for name, snapshot in made.items() if snapshot != self._snapshots[name]}
         self._snapshots |= changed
         if not changed:
@@ -301,6 +324,21 @@ class Spool:
                 write_snapshot(self._machine.disk, SpoolPaths(self.root, name), snapshot)
 
         await self._machine.runner.run(write)
+
+    def _snapshot_of(self, name: str, state: WriterStream) -> WriterSnapshot:
+        before, gate, on_disk = self._snapshots[name].tenants, self._gate, state.on_disk()
+        received = state.received()
+        turned_away = {tenant for stream, tenant in (*gate.refused, *gate.held) if stream == name}
+        tenants = {}
+        for tenant in received.keys() | before.keys() | turned_away:
+            old = before.get(tenant, TenantStats())
+            tenants[tenant] = TenantStats(
+                received=received.get(tenant, Amount()),
+                on_disk=on_disk.get(tenant, Amount()),
+                refused=old.refused + gate.refused.pop((name, tenant), 0),
+                held=old.held + gate.held.pop((name, tenant), 0),
+            )
+        return WriterSnapshot(tenants)
 
 
 def _check_frame(records: int, kind: int, tenant: str) -> None:

@@ -26,12 +26,20 @@ from dxops.engines.spool.reader import StreamReader
 from dxops.engines.spool.slots import Slots, read_slots
 
 
-class WriterSnapshot(msgspec.Struct, frozen=True):
-    """What only the writer knows: requests refused and held since the stream began, and what came in by tenant."""
+class TenantStats(msgspec.Struct, frozen=True):
+    """One tenant in one stream, since the stream began. `on_disk` is what lies in segments now, loaded or not: a
+    segment goes as a whole. `refused` and `held` count requests."""
 
+    received: Amount = Amount()
+    on_disk: Amount = Amount()
     refused: int = 0
     held: int = 0
-    received: dict[str, Amount] = {}
+
+
+class WriterSnapshot(msgspec.Struct, frozen=True):
+    """What only the writer knows."""
+
+    tenants: dict[str, TenantStats] = {}
 
 
 class ConsumerStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +62,8 @@ class ConsumerStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamStats(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream, counted since it began. `disk_bytes` is what its segments take now."""
+    """A stream, counted since it began. `disk_bytes` is what its segments take now. What the writer knows (`refused`,
+    `held`, `tenants`) is up to a second old."""
 
     stream: str
     received: int
@@ -62,7 +71,7 @@ class StreamStats(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     held: int
     disk_bytes: int
-    tenants: dict[str, Amount]
+    tenants: dict[str, TenantStats]
     consumers: tuple[ConsumerStats, ...]
 
 
@@ -141,10 +150,10 @@ def _stream(machine: Machine, root: str, name: str, spool_id: str) -> StreamStat
         stream=name,
         received=mark.records,
         received_bytes=mark.payload_bytes,
-        refused=snapshot.refused,
-        held=snapshot.held,
+        refused=sum(tenant.refused for tenant in snapshot.tenants.values()),
+        held=sum(tenant.held for tenant in snapshot.tenants.values()),
         disk_bytes=_disk_bytes(disk, paths),
-        tenants=snapshot.received,
+        tenants=snapshot.tenants,
         consumers=consumers,
     )
 

@@ -119,6 +119,7 @@ class WriterStream:
         now_ms = self._machine.now_ms()
         try:
             written = await self._machine.runner.run(lambda: self._writer.append(frames, now_ms))
+            self._acknowledge(batch, written)
         except OSError as error:
             log.error(
                 "a batch could not be made durable and was refused",
@@ -128,8 +129,6 @@ class WriterStream:
         except Exception as error:
             log.exception("the spool's writer failed", extra={"stream": self.name})
             self._fail(batch, error)
-        else:
-            self._acknowledge(batch, written)
 
     @staticmethod
     def _fail(batch: list[_Waiting], error: Exception) -> None:
@@ -212,10 +211,17 @@ class WriterStream:
 
     # --- knowing ------------------------------------------------------------------------------------------------
 
+    def on_disk(self) -> dict[str, Amount]:
+        """By tenant, what is in segments now."""
+        return self._counted(TenantTotals())
+
     def received(self) -> dict[str, Amount]:
         """By tenant, all that ever came in."""
-        totals = self._gone.with_segments(list(self._segments))
-        return totals.plus({tenant: Amount(*sums) for tenant, sums in self._active.items()})
+        return self._counted(self._gone)
+
+    def _counted(self, before: TenantTotals) -> dict[str, Amount]:
+        active = {tenant: Amount(*sums) for tenant, sums in self._active.items()}
+        return before.with_segments(list(self._segments)).plus(active)
 
     @property
     def awaited(self) -> bool:

@@ -253,6 +253,8 @@ class World:
         assert consumer.lost == 0, "records counted as lost"
         assert consumer.loaded == len(self.store.rows), "miscounted"
         assert consumer.quarantined == consumer.in_quarantine == len({seq for seq, line in aside if line}), "miscounted"
+        counted = sum(tenant.received.records for tenant in stream.tenants.values())
+        assert counted <= stream.received, f"tenants add up to {counted} of {stream.received}"
         assert stream.received == consumer.loaded + consumer.quarantined, "received and not accounted for"
 
     def _limits(self) -> Limits:
