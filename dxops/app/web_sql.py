@@ -42,7 +42,7 @@ def router(postgres_reader: Callable[[], Awaitable[str]], clickhouse: Callable[[
     """`postgres_reader` gives the URL of the read-only login, `clickhouse` the read-only user's client."""
 
     @post("/sql", summary="Read-only SQL", tags=["system"], status_code=200)
-    async def sql(request: Request[Any, Any, Any], data: Annotated[Question, JSONBody()]) -> Found:
+    async def sql(request: Request[Any, Any, Any], data: JSONBody[Question]) -> Found:
         """Run one statement that only reads. 15 seconds, 10,000 rows and 16 MiB at most; secrets are not visible."""
         actor = actor_of(request)
         actor.require(Scope.READ)
