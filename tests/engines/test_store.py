@@ -91,9 +91,13 @@ def test_the_reader_cannot_escape(store: StoreProcess, sql: str) -> None:
     assert store.sql("SELECT count() FROM readable") == "10\n"
 
 
-@pytest.mark.parametrize("key", ["readonly", "allow_introspection_functions", "log_comment", "format_schema", "x"])
+@pytest.mark.parametrize("key", ["allow_introspection_functions", "log_comment", "format_schema", "x"])
 def test_the_reader_cannot_set_what_lifts_its_bounds(store: StoreProcess, key: str) -> None:
     assert store.send("SELECT 1", "reader", **{key: 0}).status_code == 400
+
+
+def test_the_reader_stays_read_only_whatever_it_asks(store: StoreProcess) -> None:
+    assert store.sql("SELECT getSetting('readonly')", "reader", readonly=0) == "1\n"
 
 
 def test_the_readers_bounds_hold(store: StoreProcess) -> None:

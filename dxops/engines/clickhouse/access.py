@@ -91,7 +91,7 @@ _READER_SETTINGS = re.compile(
     r"(output_format_|format_csv|date_time_output|join_|optimize_|max_execution_time$|max_memory_usage$|max_threads$"
     r"|max_block_size$|max_result_(rows|bytes)$|max_rows_to_read$|max_bytes_to_read$|result_overflow_mode$|extremes$"
     r"|session_timezone$|workload$|priority$|use_|limit$|offset$|prefer_|transform_null_in$|group_by_|totals_|query_"
-    r"|enable_|allow_experimental_|cast_|any_join|short_circuit|date_time_input_format$|union_default_mode$|final$)"
+    r"|enable_|readonly$|allow_experimental_|cast_|any_join|short_circuit|date_time_input_format$|union_default_mode$|final$)"
 )
 
 

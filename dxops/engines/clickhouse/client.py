@@ -7,7 +7,9 @@ of server.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +24,8 @@ from dxops.base.errors import Unavailable
 from dxops.engines.clickhouse.access import name_quoted
 from dxops.engines.clickhouse.errors import error_of
 from dxops.wire.clickhouse_http import parameter
+
+log = logging.getLogger(__name__)
 
 _CONNECT_S = 5.0
 _HINT = "the role store may be starting: see `dxops status`; or check clickhouse.url"
@@ -166,6 +170,20 @@ class ClickHouse:
             answer = await self._client.get("ping", timeout=5.0)
         if answer.status_code != 200:
             raise _error(answer)
+
+    async def wait(self) -> None:
+        """Try until the server answers, telling the log why not, every ten seconds."""
+        tries = 0
+        while True:
+            try:
+                await self.query("SELECT 1")
+            except Unavailable as error:
+                if tries % 40 == 0:
+                    log.warning(error.message, extra={"hint": error.hint})
+                tries += 1
+                await asyncio.sleep(0.25)
+            else:
+                return
 
     async def close(self) -> None:
         """Close the connections."""

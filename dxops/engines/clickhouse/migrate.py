@@ -1,7 +1,7 @@
 """Moving the ClickHouse schema: numbered, linear, recorded in the table `dxops_migrations`.
 
-ClickHouse has no lock to hold over several statements: callers hold PostgreSQL's (`MIGRATION_LOCK` of
-`engines.postgres.database`), and every step bears being run twice, so that a process that died half way, or a second
+ClickHouse has no lock to hold over several statements: callers hold PostgreSQL's (`CLICKHOUSE_MIGRATION_LOCK`
+of `engines.postgres.database`), and every step bears being run twice, so that a process that died half way, or a second
 one that slipped in, does no harm.
 """
 

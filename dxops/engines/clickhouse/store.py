@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _MB = 1024 * 1024
 _KILL_EVERY_S = 0.1
+_LONGEST_CHANGE_S = 6 * 3600  # a backup or a mutation may ask for that much
 _BODIES_MB = 160  # bodies held in memory, all requests together
 
 
@@ -115,12 +116,15 @@ class Store:
         """The asked settings within this lane's caps."""
         config = self.config
         seconds = config.query_seconds if job.lane in ("query", "insert") else config.heavy_query_seconds
+        defaults = {"max_execution_time": seconds}
+        if job.lane == "change":
+            seconds = _LONGEST_CHANGE_S
         ceilings = {"max_execution_time": seconds, "max_memory_usage": config.query_memory_mb * _MB}
         if job.whole_answer or job.capped_rows:
             ceilings["max_result_bytes"] = config.result_mb * _MB
         if job.capped_rows:
             ceilings["max_result_rows"] = config.result_rows
-        found = clamped(job.settings, ceilings, {})
+        found = clamped(job.settings, ceilings, defaults)
         found["max_threads"] = clamped(job.settings, {"max_threads": 1 if job.lane == "heavy" else 2}, {})[
             "max_threads"
         ]
