@@ -206,6 +206,12 @@ def test_queries(body: dict[str, Any], tree: Node) -> None:
         ({"range": {"a": {"gte": 1, "foo": 2}}}, "parsing_exception", "[range] does not support [foo]"),
         ({"range": {"a": 5}}, "parsing_exception", "no start_object"),
         ({"range": {"a": {"gte": {}}}}, "parsing_exception", "must be a text"),
+        (
+            {"range": {"a": {"gte": 1, "time_zone": "Mars"}}},
+            "illegal_argument_exception",
+            "Unknown time-zone ID: [Mars]",
+        ),
+        ({"range": {"a": {"gte": 1, "format": "bbb"}}}, "illegal_argument_exception", "Invalid format: [bbb]"),
         ({"exists": {}}, "parsing_exception", "[exists] requires [field]"),
         ({"match": {"f": {"query": "a", "operator": "xor"}}}, "illegal_argument_exception", "is one of or, and"),
         ({"match": {"f": {"query": "a", "fuzziness": 7}}}, "illegal_argument_exception", "is 0, 1, 2 or AUTO"),

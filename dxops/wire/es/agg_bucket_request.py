@@ -26,6 +26,7 @@ from dxops.wire.es.agg_buckets import (
 )
 from dxops.wire.es.agg_options import calendar_unit, fixed_ms, need_field, parse_bounds, parse_order, stand_in
 from dxops.wire.es.body import Body, json_kind
+from dxops.wire.es.date_format import date_format
 from dxops.wire.es.errors import ILLEGAL, PARSING, EsError, unsupported
 from dxops.wire.es.hits import take_hits
 from dxops.wire.es.query import parse_query
@@ -48,7 +49,7 @@ def _date_histogram_of(body: Body) -> DateHistogram:
         size,
         time_zone,
         0 if offset is None else fixed_ms(offset, "offset", signed=True),
-        body.text("format"),
+        _date_format(body),
         body.integer("min_doc_count", 0),
         parse_bounds(body, "extended_bounds"),
         parse_bounds(body, "hard_bounds"),
@@ -58,6 +59,14 @@ def _date_histogram_of(body: Body) -> DateHistogram:
     )
     body.close()
     return made
+
+
+def _date_format(body: Body) -> str | None:
+    """`format` of dates, which must be one."""
+    format = body.text("format")
+    if format is not None:
+        date_format(format)
+    return format
 
 
 def _interval(body: Body) -> tuple[str, int]:
@@ -178,7 +187,7 @@ def _date_ranges(value: Any) -> DateRanges:
     zone(time_zone)
     ranges = _range_buckets(body)
     keyed = body.boolean("keyed", False)
-    made = DateRanges(need_field(body), ranges, keyed, stand_in(body), body.text("format"), time_zone)
+    made = DateRanges(need_field(body), ranges, keyed, stand_in(body), _date_format(body), time_zone)
     body.close()
     return made
 
