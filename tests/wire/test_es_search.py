@@ -16,6 +16,7 @@ from dxops.wire.es.errors import EsError
 from dxops.wire.es.fields import FieldRequest, SourceFilter, filter_source, flatten, parse_source, select_fields
 from dxops.wire.es.highlight import Highlight, HighlightField, fragments, parse_highlight
 from dxops.wire.es.hits import HitsRequest
+from dxops.wire.es.msearch import parse_msearch
 from dxops.wire.es.search import Collapse, Pit, SearchRequest, parse_count, parse_search
 from dxops.wire.es.sorting import SortKey
 from dxops.wire.query_marks import marks
@@ -459,3 +460,20 @@ def test_export_tools() -> None:
     assert (dump.scroll_ms, dump.hits.size, dump.hits.shown_source.enabled) == (600_000, 100, True)
     scan = parse_search({"query": {"match_all": {}}, "sort": "_doc"}, {"scroll": "5m", "size": "1000"})
     assert scan.hits.sort == (SortKey("_doc"),)
+
+
+def test_msearch() -> None:
+    good = b'{"index":"a,b","ignore_unavailable":true}\r\n{"size":1}\n'
+    data = good + b'\n{"query":{"foo":{}}}\n{"index":["c"]}\n{"size":\n\n'
+    first, second, third = parse_msearch(data, {"typed_keys": "true"})
+    assert (first.indices, first.ignore_unavailable, first.error) == (("a", "b"), True, None)
+    assert first.request == SearchRequest(hits=HitsRequest(1), typed_keys=True)
+    assert second.request is None
+    assert second.error is not None
+    assert second.error.reason == "unknown query [foo]"
+    assert third.indices == ("c",)
+    assert third.error is not None
+    assert "[6:" in third.error.reason
+    for bad in (b"", b"\n", b"{}", b'{"index":1}\n{}', b'{"foo":1}\n{}', b"{\n{}", b"{}\n{}\n" * 1_001):
+        with pytest.raises(EsError):
+            parse_msearch(bad)
