@@ -52,23 +52,25 @@ def _of(text: str, spans: Spans, term: QueryTerm) -> list[Mark]:
             return [Mark(start, end) for start, end, word in spans if _near(word, wanted, edits)]
         case kinds.WHOLE:
             return [Mark(0, len(text))] if text and text == term.text else []
-        case kinds.PHRASE:
-            return _phrase(text, spans, term.text)
+        case kinds.PHRASE | kinds.PHRASE_PREFIX:
+            return _phrase(text, spans, term.text, term.kind == kinds.PHRASE_PREFIX)
         case kinds.WILDCARD:
             return _wildcard(text, spans, term.text)
     return []
 
 
-def _phrase(text: str, spans: Spans, phrase: str) -> list[Mark]:
+def _phrase(text: str, spans: Spans, phrase: str, last_is_prefix: bool) -> list[Mark]:
     wanted = words(phrase)
     if not wanted:
         return [Mark(0, len(text))] if text and text == phrase else []
     said = [word for _, _, word in spans]
     size = len(wanted)
+    *before, last = wanted
     return [
         Mark(spans[at][0], spans[at + size - 1][1])
         for at in range(len(said) - size + 1)
-        if said[at] == wanted[0] and said[at : at + size] == wanted
+        if said[at : at + size - 1] == before
+        and (said[at + size - 1] == last or (last_is_prefix and said[at + size - 1].startswith(last)))
     ]
 
 

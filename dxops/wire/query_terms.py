@@ -23,6 +23,7 @@ from dxops.wire.text_words import words
 
 WORD: Final = "word"
 PHRASE: Final = "phrase"
+PHRASE_PREFIX: Final = "phrase_prefix"
 PREFIX: Final = "prefix"
 WHOLE: Final = "whole"
 WILDCARD: Final = "wildcard"
@@ -31,7 +32,7 @@ FUZZY: Final = "fuzzy"
 
 
 class QueryTerm(msgspec.Struct, frozen=True):
-    """`text` is a word (lower case), a phrase, the beginning of a word, a whole value or a pattern, by `kind`.
+    """`text`, by `kind`: a word (lower case), a phrase, the beginning of a word or phrase, a whole value, a pattern.
 
     An empty `fields` means any field. `edits` is for `fuzzy`.
     """
@@ -64,7 +65,7 @@ def _of_leaf(node: Node) -> list[QueryTerm]:
                 found[-1] = msgspec.structs.replace(found[-1], kind=PREFIX, edits=0)
             return found
         case Phrase(fields, text):
-            return [QueryTerm(fields, PHRASE, text)]
+            return [QueryTerm(fields, PHRASE_PREFIX if node.last_is_prefix else PHRASE, text)]
         case Term(fields, values):
             return [QueryTerm(fields, WHOLE, _text(value)) for value in values]
         case Prefix(fields, text):

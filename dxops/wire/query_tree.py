@@ -182,6 +182,13 @@ class QuerySyntaxError(Exception):
         self.hint = hint
 
 
+class Hint(msgspec.Struct, frozen=True):
+    """A sentence about a query that can be read, but probably means something else. `position`: characters from 0."""
+
+    position: int
+    text: str
+
+
 def both(clauses: list[Node]) -> Node:
     """`And`, flattened: without clauses everything, one clause itself."""
     flat = [inner for clause in clauses for inner in (clause.clauses if isinstance(clause, And) else (clause,))]

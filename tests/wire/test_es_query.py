@@ -156,6 +156,12 @@ TA, TB, TC = t("a", 1), t("b", 2), t("c", 3)
         ),
         ({"multi_match": {"query": "a b", "type": "best_fields", "tie_breaker": 0.3}}, Words((), "a b")),
         # query strings
+        ({"kql": {"query": "f:a and not g:*"}}, And((Words(("f",), "a"), Not(Exists(("g",)))))),
+        (
+            {"kql": {"query": "x or f > 1", "default_field": "m", "time_zone": "+01:00"}},
+            Or((Words(("m",), "x"), Range(("f",), gt="1", time_zone="+01:00"))),
+        ),
+        ({"kql": {"query": "x", "default_field": "*"}}, Words((), "x")),
         ({"query_string": {"query": "f:a AND b"}}, And((Words(("f",), "a"), Words((), "b")))),
         (
             {"query_string": {"query": "a b", "default_field": "f", "default_operator": "AND"}},
@@ -206,6 +212,12 @@ def test_queries(body: dict[str, Any], tree: Node) -> None:
         ({"range": {"a": {"gte": 1, "foo": 2}}}, "parsing_exception", "[range] does not support [foo]"),
         ({"range": {"a": 5}}, "parsing_exception", "no start_object"),
         ({"range": {"a": {"gte": {}}}}, "parsing_exception", "must be a text"),
+        (
+            {"range": {"a": {"gte": 1, "time_zone": "Mars"}}},
+            "illegal_argument_exception",
+            "Unknown time-zone ID: [Mars]",
+        ),
+        ({"range": {"a": {"gte": 1, "format": "bbb"}}}, "illegal_argument_exception", "Invalid format: [bbb]"),
         ({"exists": {}}, "parsing_exception", "[exists] requires [field]"),
         ({"match": {"f": {"query": "a", "operator": "xor"}}}, "illegal_argument_exception", "is one of or, and"),
         ({"match": {"f": {"query": "a", "fuzziness": 7}}}, "illegal_argument_exception", "is 0, 1, 2 or AUTO"),
@@ -229,6 +241,7 @@ def test_queries(body: dict[str, Any], tree: Node) -> None:
         ({"script": {}}, "illegal_argument_exception", "runs no scripts"),
         ({"multi_match": {"query": "a", "type": "x"}}, "illegal_argument_exception", "best_fields"),
         ({"query_string": {"query": "a AND (b"}}, "parse_exception", "Failed to parse query [a AND (b]: Expected a )"),
+        ({"kql": {"query": "a:"}}, "parse_exception", "Expected a value after `a:`, found the end at position 3"),
         ({"query_string": {"query": "a", "foo": 1}}, "parsing_exception", "[query_string] does not support [foo]"),
         ({"query_string": {"query": "a", "escape": True}}, "illegal_argument_exception", "[escape]"),
         ({"query_string": {"query": "a", "minimum_should_match": "?"}}, "illegal_argument_exception", "minimum_should"),

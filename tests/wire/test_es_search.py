@@ -16,11 +16,12 @@ from dxops.wire.es.errors import EsError
 from dxops.wire.es.fields import FieldRequest, SourceFilter, filter_source, flatten, parse_source, select_fields
 from dxops.wire.es.highlight import Highlight, HighlightField, fragments, parse_highlight
 from dxops.wire.es.hits import HitsRequest
+from dxops.wire.es.msearch import parse_msearch
 from dxops.wire.es.search import Collapse, Pit, SearchRequest, parse_count, parse_search
 from dxops.wire.es.sorting import SortKey
 from dxops.wire.query_marks import marks
 from dxops.wire.query_terms import QueryTerm
-from dxops.wire.query_tree import All, Fuzzy, Term, Wildcard, Words
+from dxops.wire.query_tree import All, Fuzzy, Phrase, Term, Wildcard, Words
 
 A = {"term": {"a": 1}}
 TA = Term(("a",), (1,))
@@ -210,6 +211,15 @@ def test_source_filters(includes: tuple[str, ...], excludes: tuple[str, ...], ke
     assert filter_source(DOCUMENT, SourceFilter(True, includes, excludes)) == kept
 
 
+def test_a_document_that_is_too_deep_is_kept_or_left_out_below() -> None:
+    deep: Any = {"leaf": 1}
+    for _ in range(5_000):
+        deep = {"a": [deep]}
+    assert filter_source({"x": 1, "a": deep}, SourceFilter(excludes=("x",))) != {}
+    assert filter_source({"x": 1, "a": deep}, SourceFilter(includes=("x",))) == {"x": 1}
+    assert list(flatten({"x": 1})) == ["x"]
+
+
 def test_fields_are_arrays_of_values() -> None:
     assert flatten(DOCUMENT) == {"a": [1], "b.c": [2], "b.d.e": [3, 4], "x.y": [1, 3], "x.z": [2, 5]}
     assert select_fields(DOCUMENT, (FieldRequest("b.*"), FieldRequest("a"))) == {"a": [1], "b.c": [2], "b.d.e": [3, 4]}
@@ -276,6 +286,8 @@ def test_the_explorer_s_highlight_request() -> None:
         (Wildcard((), "*a*a*"), "xaxax", ["xaxax"]),
         (Wildcard((), "/x/*.log"), "/x/y.log", ["/x/", ".log"]),
         (Wildcard((), "/x/*.log"), "/x/y.log2", []),
+        (Phrase((), "ab cd", last_is_prefix=True), "ab cdx", ["ab cdx"]),
+        (Phrase((), "ab cd"), "ab cdx", []),
         (Words((), "ab cd", last_is_prefix=True), "cdx abx", ["cdx"]),
     ],
 )
@@ -330,3 +342,138 @@ def test_any_text_is_highlighted_without_loss(text: str, pattern: str, size: int
 def test_hostile_bodies_are_read_or_refused(body: Any) -> None:
     with contextlib.suppress(EsError):
         assert parse_search(body)
+
+
+# what real clients send
+
+
+def test_the_explorer_s_search() -> None:
+    found = parse_search(
+        {
+            "track_total_hits": False,
+            "sort": [
+                {"@timestamp": {"order": "desc", "format": "strict_date_optional_time", "unmapped_type": "boolean"}},
+                {"_doc": {"order": "desc", "unmapped_type": "boolean"}},
+            ],
+            "fields": [
+                {"field": "*", "include_unmapped": True},
+                {"field": "@timestamp", "format": "strict_date_optional_time"},
+            ],
+            "size": 500,
+            "version": True,
+            "script_fields": {},
+            "stored_fields": ["*"],
+            "runtime_mappings": {},
+            "_source": False,
+            "query": {
+                "bool": {
+                    "must": [],
+                    "filter": [
+                        {
+                            "range": {
+                                "@timestamp": {
+                                    "format": "strict_date_optional_time",
+                                    "gte": "2024-01-01T00:00:00.000Z",
+                                    "lte": "now",
+                                }
+                            }
+                        },
+                        {"match_phrase": {"host": "a"}},
+                    ],
+                    "should": [],
+                    "must_not": [],
+                }
+            },
+            "highlight": {
+                "pre_tags": ["@kibana-highlighted-field@"],
+                "post_tags": ["@/kibana-highlighted-field@"],
+                "fields": {"*": {}},
+                "fragment_size": 2147483647,
+            },
+        },
+        {
+            "batched_reduce_size": "64",
+            "ccs_minimize_roundtrips": "true",
+            "wait_for_completion_timeout": "200ms",
+            "keep_on_completion": "true",
+            "keep_alive": "60000ms",
+            "ignore_unavailable": "true",
+            "preference": "1700000000000",
+        },
+    )
+    assert found.total_hits == 0
+    assert found.hits.size == 500
+    assert not found.hits.shown_source.enabled
+    assert found.hits.highlight is not None
+
+
+def test_grafana_s_searches() -> None:
+    found = parse_search(
+        {
+            "size": 0,
+            "query": {
+                "bool": {
+                    "filter": [
+                        {
+                            "range": {
+                                "@timestamp": {"gte": 1700000000000, "lte": 1700003600000, "format": "epoch_millis"}
+                            }
+                        },
+                        {"query_string": {"analyze_wildcard": True, "query": "*"}},
+                    ]
+                }
+            },
+            "aggs": {
+                "3": {
+                    "terms": {"field": "host", "size": "10", "order": {"1": "desc"}, "min_doc_count": 1},
+                    "aggs": {
+                        "1": {"avg": {"field": "ms"}},
+                        "2": {
+                            "date_histogram": {
+                                "field": "@timestamp",
+                                "fixed_interval": "30s",
+                                "min_doc_count": "0",
+                                "extended_bounds": {"min": 1700000000000, "max": 1700003600000},
+                                "format": "epoch_millis",
+                                "time_zone": "utc".upper(),
+                            },
+                            "aggs": {
+                                "4": {"percentiles": {"field": "ms", "percents": ["25", "99"]}},
+                                "5": {"bucket_script": {"buckets_path": {"v": "4[99]"}, "script": "params.v * 2"}},
+                                "6": {"serial_diff": {"buckets_path": "_count", "lag": "5"}},
+                            },
+                        },
+                    },
+                }
+            },
+        }
+    )
+    assert found.hits.size == 0
+    assert [each.name for each in found.aggregations[0].subs[1].subs] == ["4", "5", "6"]
+
+
+def test_export_tools() -> None:
+    dump = parse_search(
+        {"query": {"match_all": {}}, "stored_fields": ["*"], "_source": True},
+        {"scroll": "10m", "size": "100", "from": "0"},
+    )
+    assert (dump.scroll_ms, dump.hits.size, dump.hits.shown_source.enabled) == (600_000, 100, True)
+    scan = parse_search({"query": {"match_all": {}}, "sort": "_doc"}, {"scroll": "5m", "size": "1000"})
+    assert scan.hits.sort == (SortKey("_doc"),)
+
+
+def test_msearch() -> None:
+    good = b'{"index":"a,b","ignore_unavailable":true}\r\n{"size":1}\n'
+    data = good + b'\n{"query":{"foo":{}}}\n{"index":["c"]}\n{"size":\n\n'
+    first, second, third = parse_msearch(data, {"typed_keys": "true"})
+    assert (first.indices, first.ignore_unavailable, first.error) == (("a", "b"), True, None)
+    assert first.request == SearchRequest(hits=HitsRequest(1), typed_keys=True)
+    assert second.request is None
+    assert second.error is not None
+    assert second.error.reason == "unknown query [foo]"
+    assert third.indices == ("c",)
+    assert third.error is not None
+    assert "[6:" in third.error.reason
+    for bad in (b"", b"\n", b"{}", b'{"index":1}\n{}', b'{"foo":1}\n{}', b"{\n{}", b"{}\n{}\n" * 1_001):
+        with pytest.raises(EsError):
+            parse_msearch(bad)

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 import msgspec
 
-from dxops.wire.es.agg_buckets import TOP_HITS, TopHits
+from dxops.wire.es.agg_bucket_request import read_top_hits
+from dxops.wire.es.agg_buckets import TopHits
 from dxops.wire.es.agg_options import need_field, stand_in
 from dxops.wire.es.body import Body, as_number
 from dxops.wire.es.errors import ILLEGAL, EsError
@@ -121,5 +122,5 @@ METRIC_AGGREGATIONS: Final[dict[str, Callable[[Any], MetricSpec]]] = {
     "extended_stats": _extended_stats,
     "percentiles": _percentiles,
     "percentile_ranks": _percentile_ranks,
-    "top_hits": TOP_HITS,
+    "top_hits": read_top_hits,
 }

@@ -8,7 +8,8 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from dxops.wire.es.agg_buckets import BUCKET_AGGREGATIONS, BucketSpec, Composite, DateHistogram, Global, Histogram
+from dxops.wire.es.agg_bucket_request import BUCKET_AGGREGATIONS
+from dxops.wire.es.agg_buckets import BucketSpec, Composite, DateHistogram, Global, Histogram
 from dxops.wire.es.agg_metrics import METRIC_AGGREGATIONS, MetricSpec
 from dxops.wire.es.agg_pipelines import (
     PIPELINE_AGGREGATIONS,

@@ -11,6 +11,7 @@ import msgspec
 from dxops.wire.es.body import Body, json_kind
 from dxops.wire.es.errors import PARSING, EsError
 
+MAX_DEPTH: Final = 100  # of documents: what is deeper is kept or left out as a whole
 _TRUE: Final = ("true", "")
 
 
@@ -91,17 +92,19 @@ def filter_source(document: dict[str, Any], wanted: SourceFilter) -> dict[str, A
     """The part of a document that `wanted` keeps. Objects that lose everything are left out, arrays keep elements."""
     if not wanted.includes and not wanted.excludes:
         return document
-    kept = _filtered(document, "", wanted, not wanted.includes)
+    kept = _filtered(document, "", wanted, not wanted.includes, MAX_DEPTH)
     return kept if isinstance(kept, dict) else {}
 
 
 _NONE: Final = object()
 
 
-def _filtered(value: Any, name: str, wanted: SourceFilter, inside: bool) -> Any:
+def _filtered(value: Any, name: str, wanted: SourceFilter, inside: bool, depth: int) -> Any:
     """What is kept of `value`, or `_NONE`. `inside`: `name` or something above it is included."""
+    if depth == 0:
+        return value if inside else _NONE
     if isinstance(value, list):
-        kept = [each for item in value if (each := _filtered(item, name, wanted, inside)) is not _NONE]
+        kept = [each for item in value if (each := _filtered(item, name, wanted, inside, depth - 1)) is not _NONE]
         return kept if kept or (inside and not value) else _NONE
     if not isinstance(value, dict):
         return value if inside else _NONE
@@ -111,7 +114,7 @@ def _filtered(value: Any, name: str, wanted: SourceFilter, inside: bool) -> Any:
         if any(_pattern(each, True).fullmatch(path) for each in wanted.excludes):
             continue
         taken = inside or any(_pattern(each, True).fullmatch(path) for each in wanted.includes)
-        kept_child = _filtered(child, path, wanted, taken)
+        kept_child = _filtered(child, path, wanted, taken, depth - 1)
         if kept_child is not _NONE:
             found[key] = kept_child
     return found if found or (inside and not value) or not name else _NONE

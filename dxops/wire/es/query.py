@@ -10,14 +10,13 @@ import difflib
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
 from dxops.wire.es.body import json_kind
 from dxops.wire.es.errors import ILLEGAL, PARSING, EsError, unsupported
 from dxops.wire.es.query_options import least_of, options
 from dxops.wire.es.term_queries import TERM_QUERIES
 from dxops.wire.es.text_queries import TEXT_QUERIES
-from dxops.wire.query_tree import MAX_CLAUSES, MAX_DEPTH, All, And, AtLeast, Node, Not, Nothing, Or, both, either
+from dxops.wire.query_rewrite import below
+from dxops.wire.query_tree import MAX_CLAUSES, MAX_DEPTH, AtLeast, Node, Not, Nothing, both, either
 
 _SCORING: Final = "dxops computes no scores"
 _REFUSED: Final = {
@@ -137,7 +136,7 @@ class _Reader:
         body.accept("score_mode", "ignore_unmapped")
         body.refuse("inner_hits", "array elements are not hits of their own")
         body.close()
-        return prefixed(inner, path + ".")
+        return below(inner, path + ".")
 
 
 _COMPOUND: Final[dict[str, Callable[[_Reader, Any], Node]]] = {
@@ -157,17 +156,3 @@ def at_least(count: int, clauses: list[Node]) -> list[Node]:
     if count == len(clauses):
         return clauses
     return [either(clauses) if count == 1 else AtLeast(count, tuple(clauses))]
-
-
-def prefixed(node: Node, prefix: str) -> Node:
-    """`node` with fields below `prefix`; those that already are stay. Any field becomes any below it."""
-    match node:
-        case And(clauses) | Or(clauses) | AtLeast(_, clauses):
-            return msgspec.structs.replace(node, clauses=tuple(prefixed(each, prefix) for each in clauses))
-        case Not(clause):
-            return Not(prefixed(clause, prefix))
-    fields: tuple[str, ...] | None = getattr(node, "fields", None)
-    if fields is None or isinstance(node, All):
-        return node
-    below = tuple(name if name.startswith(prefix) else prefix + name for name in fields) or (prefix + "*",)
-    return msgspec.structs.replace(node, fields=below)

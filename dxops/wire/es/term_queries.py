@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dxops.wire.es.body import json_kind
+from dxops.wire.es.date_format import date_format
 from dxops.wire.es.errors import ILLEGAL, PARSING, EsError, unsupported
 from dxops.wire.es.query_options import AUTO, fuzziness, fuzzy_details, of_field, options, scalar, scalar_text
+from dxops.wire.es.zones import zone
 from dxops.wire.query_tree import (
     MAX_VALUES,
     All,
@@ -86,6 +88,10 @@ def _range(value: Any) -> Node:
             bounds[inclusive if included else strict] = bound
     given = {name: scalar(bound, "range", field) for name, bound in bounds.items() if bound is not None}
     format, time_zone = body.text("format"), body.text("time_zone")
+    if format is not None:
+        date_format(format)
+    if time_zone is not None:
+        zone(time_zone)
     body.accept("relation")  # a value is a point: within, contains and intersects are the same
     body.close()
     return Range((field,), format=format, time_zone=time_zone, **given) if given else Exists((field,))

@@ -1,11 +1,11 @@
-"""Queries that search text: the match family, multi_match, query_string, simple_query_string."""
+"""Queries that search text: the match family, multi_match, query_string, simple_query_string, kql."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from dxops.wire import lucene
+from dxops.wire import kql, lucene
 from dxops.wire.es.body import Body
 from dxops.wire.es.errors import ILLEGAL, EsError
 from dxops.wire.es.query_options import (
@@ -18,6 +18,8 @@ from dxops.wire.es.query_options import (
     options,
     scalar_text,
 )
+from dxops.wire.es.zones import zone
+from dxops.wire.query_rewrite import with_default_fields, with_time_zone
 from dxops.wire.query_tree import All, AtLeast, Node, Nothing, Phrase, QuerySyntaxError, Words, both, either
 from dxops.wire.text_words import words
 
@@ -180,6 +182,24 @@ def _simple_query_string(value: Any) -> Node:
         raise _string_error(text, error) from error
 
 
+def _kql(value: Any) -> Node:
+    body = options("kql", value)
+    text = body.need_text("query")
+    default, time_zone = body.text("default_field"), body.text("time_zone")
+    body.refuse("case_insensitive", "keyword values are compared as they are", (False,))
+    body.close()
+    try:
+        node = kql.parse(text)
+    except QuerySyntaxError as error:
+        raise _string_error(text, error) from error
+    if default not in (None, "*"):
+        node = with_default_fields(node, (str(default),))
+    if time_zone is not None:
+        zone(time_zone)
+        node = with_time_zone(node, time_zone)
+    return node
+
+
 def _flags(value: Any) -> frozenset[str]:
     if value is None or value == -1:
         return lucene.FLAGS
@@ -197,6 +217,7 @@ TEXT_QUERIES: Final[dict[str, Callable[[Any], Node]]] = {
     "match_bool_prefix": _match_bool_prefix,
     "match_phrase": _match_phrase,
     "match_phrase_prefix": _match_phrase_prefix,
+    "kql": _kql,
     "multi_match": _multi_match,
     "query_string": _query_string,
     "simple_query_string": _simple_query_string,

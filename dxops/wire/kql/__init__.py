@@ -7,9 +7,10 @@ array element need not match all of it), and an escaped `*` in a field name is a
 """
 
 from dxops.wire.kql.complete import Completion, complete
-from dxops.wire.kql.hints import Hint, hints
+from dxops.wire.kql.hints import hints
 from dxops.wire.kql.parser import parse
 from dxops.wire.kql.render import render
 from dxops.wire.query_terms import terms
+from dxops.wire.query_tree import Hint
 
 __all__ = ["Completion", "Hint", "complete", "hints", "parse", "render", "terms"]

@@ -6,9 +6,8 @@ import re
 from itertools import pairwise
 from typing import Final
 
-import msgspec
-
 from dxops.wire.kql.lexer import QUOTED, RUN, Token, tokens
+from dxops.wire.query_tree import Hint
 
 _LUCENE: Final = "; this looks like Lucene, which the switch beside the query bar selects."
 _SIGNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
@@ -20,13 +19,6 @@ _SIGNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"(?:^|\s)([+!-])[A-Za-z_]"), "KQL says `and` and `not`, and searches `+`, `-` and `!` literally"),
     (re.compile(r"^[^\s?]+(\?)[^\s?]|^(\?)[^\s?]"), "`?` is not a wildcard in KQL; `*` is"),
 )
-
-
-class Hint(msgspec.Struct, frozen=True):
-    """A sentence about the text at `position` (characters from 0)."""
-
-    position: int
-    text: str
 
 
 def hints(text: str) -> tuple[Hint, ...]:

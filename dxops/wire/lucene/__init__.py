@@ -6,8 +6,9 @@
 
 from dxops.wire.lucene.convert import parse
 from dxops.wire.lucene.options import Options
-from dxops.wire.lucene.scan import Hint, hints
+from dxops.wire.lucene.scan import hints
 from dxops.wire.lucene.simple import FLAGS, parse_simple
 from dxops.wire.query_terms import terms
+from dxops.wire.query_tree import Hint
 
 __all__ = ["FLAGS", "Hint", "Options", "hints", "parse", "parse_simple", "terms"]

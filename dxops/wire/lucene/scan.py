@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from dxops.wire.query_tree import MAX_CHARS, MAX_CLAUSES, MAX_DEPTH, QuerySyntaxError
+from dxops.wire.query_tree import MAX_CHARS, MAX_CLAUSES, MAX_DEPTH, Hint, QuerySyntaxError
 
 _PIECE: Final = re.compile(
     r"""
@@ -54,13 +54,6 @@ class Scanned(msgspec.Struct, frozen=True):
         if index < 0:
             return 0
         return min(self.origins[index] + position - self.starts[index], self.length)
-
-
-class Hint(msgspec.Struct, frozen=True):
-    """A sentence about the text at `position` (characters from 0)."""
-
-    position: int
-    text: str
 
 
 def scan(text: str) -> Scanned:
