@@ -59,6 +59,13 @@ def read_loose_time(value: object) -> int | None:
     return _in_range(value // 1000 if size < 100_000_000_000_000_000 else value // 1_000_000)
 
 
+def read_iso(text: str) -> tuple[int, bool] | None:
+    """(milliseconds as if in UTC unless the text has a zone, whether it has one); None for no ISO time."""
+    time_ms = _iso(text)
+    match = _ISO.fullmatch(text) if time_ms is not None else None
+    return None if time_ms is None or match is None else (time_ms, match[8] is not None)
+
+
 def format_ms(time_ms: int) -> str:
     """`2026-01-01T00:00:00.000Z`; the time must be within MIN_MS and MAX_MS."""
     moment = _EPOCH + timedelta(milliseconds=time_ms)
