@@ -6,12 +6,14 @@ import socket
 from urllib.parse import quote
 
 from dxops.app.data import DataDirectory
+from dxops.app.elastic import USER as ELASTIC_USER
+from dxops.app.elastic import elastic_password, encoded_api_key
 from dxops.app.settings import Settings
 from dxops.base.errors import Missing
 from dxops.engines.clickhouse.access import OWNER
 from dxops.engines.clickhouse.config import DATABASE
 
-CREDENTIALS = frozenset({"admin_password_file", "api_token", "publisher_token"})
+CREDENTIALS = frozenset({"admin_password_file", "api_token", "publisher_token", "elastic_password", "elastic_api_key"})
 """Keys whose value is a credential (or leads to one); `postgres_url` and `clickhouse_url` only contain one."""
 
 # which role has to work before a key is shown
@@ -29,6 +31,10 @@ _ROLE_OF = {
     "ipfs_gateway_url": "web",
     "postgres_url": "postgres",
     "clickhouse_url": "store",
+    "elastic_url": "ingest",
+    "elastic_user": "ingest",
+    "elastic_password": "ingest",
+    "elastic_api_key": "ingest",
 }
 
 
@@ -60,6 +66,10 @@ def endpoints(
         "ipfs_gateway_url": f"http://{dialled(settings.listen.gateway)}",
         "postgres_url": settings.postgres.url or _embedded_url(data, settings),
         "clickhouse_url": settings.clickhouse.url or _store_url(data, settings),
+        "elastic_url": f"http://{dialled(settings.listen.elastic)}",
+        "elastic_user": ELASTIC_USER,
+        "elastic_password": elastic_password(data),
+        "elastic_api_key": encoded_api_key(data),
     }
     if working is None:
         return found

@@ -11,6 +11,7 @@ import msgspec
 from dxops.console.config import ConsoleConfig
 from dxops.engines.clickhouse.config import ClickHouseConfig
 from dxops.engines.postgres.config import PostgresConfig
+from dxops.engines.spool.config import SpoolConfig
 from dxops.rooms.accounts.config import AccountsConfig
 from dxops.rooms.content.config import ContentConfig
 from dxops.rooms.delivery.config import DEFAULT_ENVIRONMENTS, AppConfig, DeliveryConfig, EnvironmentConfig
@@ -40,6 +41,9 @@ class ListenConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     store: str = "127.0.0.1:8123"
     """Our own ClickHouse, by its HTTP protocol."""
+
+    elastic: str = "127.0.0.1:9200"
+    """Elasticsearch API: log shippers."""
 
     def faults(self) -> Iterator[tuple[str, str]]:
         taken: dict[str, str] = {}
@@ -82,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: ListenConfig = ListenConfig()
     postgres: PostgresConfig = PostgresConfig()
     clickhouse: ClickHouseConfig = ClickHouseConfig()
+    spool: SpoolConfig = SpoolConfig()
     accounts: AccountsConfig = AccountsConfig()
     console: ConsoleConfig = ConsoleConfig()
     content: ContentConfig = ContentConfig()

@@ -98,7 +98,8 @@ def status(data: DataOption = None, config: ConfigOption = None, as_json: JsonOp
 
 
 def run(
-    context: typer.Context, role: Annotated[str, typer.Argument(help="postgres, store, web, edge or worker")]
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(help="postgres, store, ingest, loader, web, edge or worker")],
 ) -> None:
     """Run one role in the foreground, for systemd or containers (SIGTERM drains; SIGINT for postgres)."""
     from dxops.app.roles import main

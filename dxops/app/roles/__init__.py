@@ -1,4 +1,4 @@
-"""One process each: `dxops run web`, `edge`, `worker`, `store` (and `postgres`, `setup`).
+"""One process each: `dxops run web`, `edge`, `worker`, `store`, `ingest`, `loader` (and `postgres`, `setup`).
 
 A role binds its listeners, says that it is ready, works until SIGTERM or until its supervisor is gone, and drains.
 """
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROLES = ("store", "web", "edge", "worker")
+ROLES = ("store", "ingest", "loader", "web", "edge", "worker")
 DRAIN_S = 10.0
-_WITHOUT_ROOMS = ("store",)
+_WITHOUT_ROOMS = ("store", "ingest", "loader")
 _KEPT_CONNECTIONS = {"web": 3}  # the others seldom ask PostgreSQL anything
 
 

@@ -10,11 +10,9 @@ from dxops.app.foundation import Foundation
 from dxops.app.stores import clickhouse_url
 from dxops.engines.clickhouse.client import ClickHouse
 from dxops.engines.spool import Consumer, Loader, this_machine
-from dxops.rooms.logs.sink import STREAM, LogSink
+from dxops.rooms.logs.sink import CONSUMER, STREAM, LogSink
 
 log = logging.getLogger(__name__)
-
-CONSUMER = "store"
 
 
 async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) -> None:

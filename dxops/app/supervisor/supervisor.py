@@ -25,7 +25,7 @@ from dxops.engines.postgres.embedded import EmbeddedPostgres
 log = logging.getLogger(__name__)
 
 ENGINES = ("postgres", "store")
-SERVING_ROLES = ("web", "edge", "worker")
+SERVING_ROLES = ("ingest", "loader", "web", "edge", "worker")
 _SETUP_FAILURES = 5
 _LOCK_TRIES = 25
 

@@ -8,6 +8,7 @@ what is durable and a crash costs nothing but reading some frames again. What wa
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -40,7 +41,7 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Identities:
-    """Blocks; one thread at a time. Raises `sqlite3.Error` when the disk fails."""
+    """Blocks; several threads take turns. Raises `sqlite3.Error` when the disk fails."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,12 +49,14 @@ class Identities:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")  # may lose its end, which the spool gives again
         self._database.executescript(_SCHEMA)
+        self._turn = threading.Lock()
         self._streams = dict(self._database.execute("SELECT name, id FROM streams"))
 
     @property
     def next_seq(self) -> int:
         """Everything before is applied."""
-        row = self._database.execute("SELECT next_seq FROM applied").fetchone()
+        with self._turn:
+            row = self._database.execute("SELECT next_seq FROM applied").fetchone()
         return int(row[0]) if row else 0
 
     def find(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
@@ -64,16 +67,21 @@ class Identities:
         for start in range(0, len(every), _CHUNK):
             chunk = every[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
-            rows = self._database.execute(
-                f"SELECT key, seq, version, alive FROM identities WHERE key IN ({marks})",  # noqa: S608 - marks only
-                chunk,
-            )
+            with self._turn:
+                rows = self._database.execute(
+                    f"SELECT key, seq, version, alive FROM identities WHERE key IN ({marks})",  # noqa: S608 - marks only
+                    chunk,
+                ).fetchall()
             for key, seq, version, alive in rows:
                 found[keys[key]] = Known(seq, version, bool(alive))
         return found
 
     def apply(self, frames: Iterable[tuple[int, LogFrame]], next_seq: int) -> None:
         """Frames by the number of their first operation, in order; all before `next_seq`. Again is harmless."""
+        with self._turn:
+            self._apply(frames, next_seq)
+
+    def _apply(self, frames: Iterable[tuple[int, LogFrame]], next_seq: int) -> None:
         rows = []
         for base, frame in frames:
             if frame.ids is None:
@@ -107,7 +115,9 @@ class Identities:
         if known is None:
             return 0
         limit = 2**63 - 1 if before_seq is None else before_seq
-        return self._database.execute("DELETE FROM identities WHERE stream = ? AND seq < ?", (known, limit)).rowcount
+        with self._turn:
+            done = self._database.execute("DELETE FROM identities WHERE stream = ? AND seq < ?", (known, limit))
+            return done.rowcount
 
     def close(self) -> None:
         self._database.close()

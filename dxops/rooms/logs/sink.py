@@ -16,6 +16,9 @@ from dxops.rooms.logs.schema import DEAD_COLUMNS, EVENT_COLUMNS, SHAPE_COLUMNS
 from dxops.wire.logs.frame import LogFrame, decode_frame, encode_frame, part_of, settled
 
 STREAM: Final = "logs"
+CONSUMER: Final = "store"
+"""Who loads the stream: a document can be found once this one has committed it."""
+
 _SETTINGS: Final = {"max_partitions_per_insert_block": 0}  # senders' clocks may be anywhere
 
 
