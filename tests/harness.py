@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LISTENERS = ("console", "console_tls", "apps", "kubo", "gateway")
+LISTENERS = ("console", "console_tls", "apps", "kubo", "gateway", "store", "elastic")
 
 
 def free_ports(count: int) -> list[int]:

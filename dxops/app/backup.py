@@ -6,6 +6,7 @@ the same directory copies only what is new.
 
     DIR/manifest.json     what is there, with sizes and SHA-256
     DIR/postgres.dump     pg_dump, custom format
+    DIR/clickhouse/…      BACKUP of our own ClickHouse (a cluster has backups of its own)
     DIR/blocks/…          the block store
     DIR/secrets, DIR/tls  credentials and the local CA (mode 0700)
     DIR/dxops.toml        the configuration, where there is one
@@ -13,6 +14,7 @@ the same directory copies only what is new.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import shutil
@@ -29,12 +31,17 @@ from dxops.app.data import DataDirectory
 from dxops.app.settings import Settings
 from dxops.base.errors import Conflict, Missing, Refused, Unavailable
 from dxops.base.files import write_atomic
+from dxops.engines.clickhouse.chdb import EngineError
+from dxops.engines.clickhouse.client import connected
+from dxops.engines.clickhouse.config import DATABASE
+from dxops.engines.clickhouse.embedded import EmbeddedClickHouse
 from dxops.engines.postgres.database import COLLECTION_LOCK
 from dxops.engines.postgres.embedded import EmbeddedPostgres, binary_directory
 
 _COPIED = ("secrets", "tls")
 _CHUNK = 1 << 20
 _DUMP = "postgres.dump"
+_CLICKHOUSE = "clickhouse"
 
 
 class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +57,13 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
 Progress = Callable[[str, int, int], None]  # what, done, total
 
 
-def backup(data: DataDirectory, url: str, target: Path, now: datetime, progress: Progress) -> BackupManifest:
+def backup(
+    data: DataDirectory, url: str, clickhouse: str | None, target: Path, now: datetime, progress: Progress
+) -> BackupManifest:
     """Write a backup of a running system into `target` (new, empty, or an earlier backup, which it brings up to date).
 
-    Raises `Refused` for a directory that holds something else, `Unavailable` without PostgreSQL or space.
+    `url` is PostgreSQL's, `clickhouse` our own store's (None: it is not ours). Raises `Refused` for a directory that
+    holds something else, `Unavailable` without the engines or space.
     """
     if target.exists() and any(target.iterdir()) and not (target / "manifest.json").exists():
         raise Refused(f"{target} holds something that is not a backup", hint="choose a new or empty directory")
@@ -66,6 +76,7 @@ def backup(data: DataDirectory, url: str, target: Path, now: datetime, progress:
             progress("database", 0, 1)
             _run("pg_dump", "--format=custom", "--no-owner", f"--file={target / _DUMP}", f"--dbname={url}")
             progress("database", 1, 1)
+            _dump_clickhouse(data, clickhouse, target / _CLICKHOUSE, progress)
             blocks, block_bytes = _copy_new_blocks(data.blocks, target / "blocks", progress)
     except psycopg.OperationalError as error:
         raise Unavailable(
@@ -118,6 +129,8 @@ def restore(data: DataDirectory, settings: Settings, source: Path, progress: Pro
         with postgres.running():
             _restore_database(postgres.url, source / _DUMP)
     progress("database", 1, 1)
+    if (source / _CLICKHOUSE).exists() and not settings.clickhouse.url:
+        _restore_clickhouse(data, settings, source / _CLICKHOUSE)
     return manifest
 
 
@@ -133,6 +146,47 @@ def read_manifest(source: Path) -> BackupManifest:
         if not (source / name).is_file() or _sha256(source / name) != digest:
             raise Refused(f"{source / name} is damaged or missing", hint="use another copy of this backup")
     return manifest
+
+
+def _dump_clickhouse(data: DataDirectory, url: str | None, target: Path, progress: Progress) -> None:
+    """The store writes below its own directory; the files are moved from there. Nothing at `target` is mixed in."""
+    shutil.rmtree(target, ignore_errors=True)
+    if url is None:
+        return
+    name = f"backup-{os.getpid()}"
+    made = data.root / "clickhouse" / "backups" / name
+    progress("logs", 0, 1)
+    try:
+        asyncio.run(_ask_for_backup(url, name))
+        shutil.move(made, target)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    progress("logs", 1, 1)
+
+
+async def _ask_for_backup(url: str, name: str) -> None:
+    async with connected(url) as store:
+        seconds = 6 * 3600
+        sql = f"BACKUP DATABASE {DATABASE} TO File('{name}')"
+        await store.execute(sql, settings={"max_execution_time": seconds}, timeout_s=float(seconds))
+
+
+def _restore_clickhouse(data: DataDirectory, settings: Settings, source: Path) -> None:
+    """Opens the engine in this process, which then starts no other program."""
+    embedded = EmbeddedClickHouse(data.root, settings.clickhouse)
+    embedded.open()
+    try:
+        shutil.copytree(source, embedded.backups / "restore")
+        handle = embedded.handle()
+        try:
+            handle.query(f"RESTORE DATABASE {DATABASE} FROM File('restore')")
+        except EngineError as error:
+            raise Refused(f"ClickHouse does not take {source}: {error.text}") from error
+        finally:
+            handle.close()
+    finally:
+        shutil.rmtree(embedded.backups / "restore", ignore_errors=True)
+        embedded.close()
 
 
 def _restore_database(url: str, dump: Path) -> None:
@@ -175,6 +229,7 @@ def _block_files(root: Path) -> Iterator[Path]:
 
 def _plain_files(target: Path) -> Iterator[Path]:
     yield target / _DUMP
+    yield from sorted(path for path in (target / _CLICKHOUSE).rglob("*") if path.is_file())
     if (target / "dxops.toml").exists():
         yield target / "dxops.toml"
     for name in _COPIED:

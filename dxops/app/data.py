@@ -64,6 +64,11 @@ class DataDirectory:
         return self.root / "blocks"
 
     @property
+    def spool(self) -> Path:
+        """What was received and is not yet in a store."""
+        return self.root / "spool"
+
+    @property
     def lock(self) -> Path:
         return self.root / "dxops.lock"
 

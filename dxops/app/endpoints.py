@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import socket
+from urllib.parse import quote
 
 from dxops.app.data import DataDirectory
+from dxops.app.elastic import USER as ELASTIC_USER
+from dxops.app.elastic import elastic_password, encoded_api_key
 from dxops.app.settings import Settings
 from dxops.base.errors import Missing
+from dxops.engines.clickhouse.access import OWNER
+from dxops.engines.clickhouse.config import DATABASE
 
-CREDENTIALS = frozenset({"admin_password_file", "api_token", "publisher_token"})
-"""Keys whose value is a credential (or leads to one); `postgres_url` only contains one."""
+CREDENTIALS = frozenset({"admin_password_file", "api_token", "publisher_token", "elastic_password", "elastic_api_key"})
+"""Keys whose value is a credential (or leads to one); `postgres_url` and `clickhouse_url` only contain one."""
 
 # which role has to work before a key is shown
 _ROLE_OF = {
@@ -25,6 +30,11 @@ _ROLE_OF = {
     "kubo_api_url": "web",
     "ipfs_gateway_url": "web",
     "postgres_url": "postgres",
+    "clickhouse_url": "store",
+    "elastic_url": "ingest",
+    "elastic_user": "ingest",
+    "elastic_password": "ingest",
+    "elastic_api_key": "ingest",
 }
 
 
@@ -55,15 +65,16 @@ def endpoints(
         "kubo_api_url": f"http://{dialled(settings.listen.kubo)}",
         "ipfs_gateway_url": f"http://{dialled(settings.listen.gateway)}",
         "postgres_url": settings.postgres.url or _embedded_url(data, settings),
+        "clickhouse_url": settings.clickhouse.url or _store_url(data, settings),
+        "elastic_url": f"http://{dialled(settings.listen.elastic)}",
+        "elastic_user": ELASTIC_USER,
+        "elastic_password": elastic_password(data),
+        "elastic_api_key": encoded_api_key(data),
     }
     if working is None:
         return found
-    own_postgres = not settings.postgres.url
-    return {
-        key: value
-        for key, value in found.items()
-        if (role := _ROLE_OF[key]) in working or (role == "postgres" and not own_postgres)
-    }
+    elsewhere = {"postgres": settings.postgres.url, "store": settings.clickhouse.url}
+    return {key: value for key, value in found.items() if _ROLE_OF[key] in working or elsewhere.get(_ROLE_OF[key])}
 
 
 def publisher_url(settings: Settings, environment: str) -> str:
@@ -107,6 +118,11 @@ def _secret(data: DataDirectory, name: str) -> str:
         return data.secret(name).read_text().strip()
     except FileNotFoundError as error:
         raise Missing("there are no credentials yet", hint="start the system once: `dxops up`") from error
+
+
+def _store_url(data: DataDirectory, settings: Settings) -> str:
+    password = quote(_secret(data, "clickhouse_password"), safe="")
+    return f"http://{OWNER}:{password}@{dialled(settings.listen.store)}/{DATABASE}"
 
 
 def _embedded_url(data: DataDirectory, settings: Settings) -> str:

@@ -13,12 +13,17 @@ from dxops.app.data import DataDirectory
 from dxops.app.endpoints import dialled
 from dxops.app.roles.states import SupervisedRoles
 from dxops.app.settings import Settings
+from dxops.app.stores import clickhouse_url
 from dxops.base.clock import Clock, SystemClock
+from dxops.base.errors import Unavailable
 from dxops.base.events import Events
 from dxops.base.ports import Imported
 from dxops.engines.blocks.files import FileBlocks
+from dxops.engines.clickhouse.access import READER
+from dxops.engines.clickhouse.client import ClickHouse
 from dxops.engines.postgres.database import Database
 from dxops.engines.postgres.embedded import EmbeddedPostgres
+from dxops.engines.postgres.reader import reader_url
 from dxops.rooms.accounts.service import Accounts
 from dxops.rooms.content.gateway import Gateway
 from dxops.rooms.content.importer import import_path
@@ -61,6 +66,29 @@ class House:
     def database(self) -> Database:
         size = self.settings.postgres.pool_size
         return Database(self.postgres_url, pool_size=size, kept_open=self._kept_connections)
+
+    @cached_property
+    def clickhouse(self) -> ClickHouse:
+        """The columnar store, ours or the configured one."""
+        return ClickHouse(clickhouse_url(self.data, self.settings), cluster=self.settings.clickhouse.cluster)
+
+    @cached_property
+    def clickhouse_reader(self) -> ClickHouse:
+        """The same as a user who only reads (at `clickhouse.url`: as its user, with `readonly=1` on each query)."""
+        return ClickHouse(clickhouse_url(self.data, self.settings, READER))
+
+    async def postgres_reader_url(self) -> str:
+        """The login for SQL of somebody else. Raises `Unavailable` where there is none."""
+        if self.settings.postgres.reader_url:
+            return self.settings.postgres.reader_url
+        path = self.data.secret("postgres_reader_password")
+        if not path.exists():
+            raise Unavailable(
+                "there is no read-only login at postgres.url",
+                code="no_reader",
+                hint="set postgres.reader_url, or let the user of postgres.url create roles and restart",
+            )
+        return reader_url(self.postgres_url, path.read_text().strip())
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -170,10 +198,15 @@ class House:
     @property
     def api_routers(self) -> Sequence[Router]:
         """The rooms' routes below `/api`, accounts apart (the web application adds those itself)."""
+        from dxops.app import web_sql
         from dxops.rooms.content import http as content_http
         from dxops.rooms.delivery import http as delivery_http
 
-        return [content_http.router(self.content), delivery_http.router(self.delivery)]
+        return [
+            content_http.router(self.content),
+            delivery_http.router(self.delivery),
+            web_sql.router(self.postgres_reader_url, lambda: self.clickhouse_reader),
+        ]
 
     @property
     def console_routes(self) -> Sequence[ControllerRouterHandler]:
@@ -184,5 +217,8 @@ class House:
 
     async def close(self) -> None:
         """Close what was opened, in reverse."""
+        for name in ("clickhouse_reader", "clickhouse"):
+            if name in self.__dict__:
+                await self.__dict__[name].close()
         if "database" in self.__dict__:
             await self.database.close()

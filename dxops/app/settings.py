@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import msgspec
 
 from dxops.console.config import ConsoleConfig
+from dxops.engines.clickhouse.config import ClickHouseConfig
 from dxops.engines.postgres.config import PostgresConfig
+from dxops.engines.spool.config import SpoolConfig
 from dxops.rooms.accounts.config import AccountsConfig
 from dxops.rooms.content.config import ContentConfig
 from dxops.rooms.delivery.config import DEFAULT_ENVIRONMENTS, AppConfig, DeliveryConfig, EnvironmentConfig
@@ -36,6 +38,12 @@ class ListenConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     gateway: str = "127.0.0.1:8888"
     """IPFS gateway."""
+
+    store: str = "127.0.0.1:8123"
+    """Our own ClickHouse, by its HTTP protocol."""
+
+    elastic: str = "127.0.0.1:9200"
+    """Elasticsearch API: log shippers."""
 
     def faults(self) -> Iterator[tuple[str, str]]:
         taken: dict[str, str] = {}
@@ -77,6 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     listen: ListenConfig = ListenConfig()
     postgres: PostgresConfig = PostgresConfig()
+    clickhouse: ClickHouseConfig = ClickHouseConfig()
+    spool: SpoolConfig = SpoolConfig()
     accounts: AccountsConfig = AccountsConfig()
     console: ConsoleConfig = ConsoleConfig()
     content: ContentConfig = ContentConfig()

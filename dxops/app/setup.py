@@ -6,16 +6,25 @@ A process of its own (`dxops setup`), so that what it imports and opens is gone 
 from __future__ import annotations
 
 import asyncio
+import logging
+
+from sqlalchemy import text
 
 from dxops.app.bundled import publish_bundled
 from dxops.app.data import DataDirectory
 from dxops.app.house import House
 from dxops.app.settings import Settings
 from dxops.base.actors import Scope
+from dxops.base.errors import Unavailable
 from dxops.base.files import write_secret
 from dxops.base.ids import new_secret
+from dxops.engines.clickhouse.migrate import migrate as migrate_clickhouse
+from dxops.engines.postgres.database import CLICKHOUSE_MIGRATION_LOCK
 from dxops.engines.postgres.migrate import current, head, migrate
+from dxops.engines.postgres.reader import ensure_reader
 from dxops.rooms.accounts.service import new_first_password
+
+log = logging.getLogger(__name__)
 
 _OWN_SERVER_QUIET_S = 10.0  # the supervisor starts our server and this process together
 
@@ -28,6 +37,8 @@ async def run_setup(data: DataDirectory, settings: Settings) -> None:
         await house.database.wait(quiet_s=0.0 if settings.postgres.url else _OWN_SERVER_QUIET_S)
         if await current(house.database) != head():
             await asyncio.to_thread(migrate, house.postgres_url)
+        await _reader(house)
+        await _move_clickhouse(house)
         await _first_owner(house)
         await _own_token(house, "api_token", frozenset(Scope))
         await _own_token(house, "publisher_token", frozenset({Scope.READ, Scope.PUBLISH}))
@@ -36,6 +47,28 @@ async def run_setup(data: DataDirectory, settings: Settings) -> None:
         )
     finally:
         await house.close()
+
+
+async def _reader(house: House) -> None:
+    """The login of `/api/sql`; without the right to make one, that route says what to do and the rest works."""
+    if house.settings.postgres.reader_url:
+        return
+    path = house.data.secret("postgres_reader_password")
+    password = path.read_text().strip() if path.exists() else new_secret("dxp")
+    try:
+        await asyncio.to_thread(ensure_reader, house.postgres_url, password)
+    except Unavailable as error:
+        log.warning(error.message, extra={"hint": error.hint})
+    else:
+        write_secret(path, password)
+
+
+async def _move_clickhouse(house: House) -> None:
+    """The ClickHouse schema, one process at a time."""
+    await house.clickhouse.wait()
+    async with house.database.begin() as tx:
+        await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CLICKHOUSE_MIGRATION_LOCK})
+        await migrate_clickhouse(house.clickhouse)
 
 
 async def _first_owner(house: House) -> None:

@@ -13,11 +13,17 @@ What a leaf means, since nothing here is mapped (`docs/protocols/elasticsearch.m
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 Scalar: TypeAlias = str | int | float | bool
+
+# Every language keeps within these and says so in its error; what walks a tree may recurse.
+MAX_CHARS: Final = 65_536
+MAX_DEPTH: Final = 80
+MAX_CLAUSES: Final = 1_024
+MAX_VALUES: Final = 65_536  # of one `Term`: Elasticsearch's `index.max_terms_count`
 
 
 class All(msgspec.Struct, frozen=True, tag=True):
@@ -67,7 +73,7 @@ class Words(msgspec.Struct, frozen=True, tag=True):
     """Analysed search for `text`: `least` of its words (1: any, -1: all).
 
     `fuzziness` is the edit distance allowed per word: 0, 1, 2, or -1 for AUTO. `last_is_prefix`: the last word may be
-    the beginning of one (`match_bool_prefix`).
+    the beginning of one (`match_bool_prefix`). `prefix_length`: characters that edits leave alone.
     """
 
     fields: tuple[str, ...]
@@ -75,11 +81,13 @@ class Words(msgspec.Struct, frozen=True, tag=True):
     least: int = 1
     fuzziness: int = 0
     last_is_prefix: bool = False
+    prefix_length: int = 0
 
 
 class Phrase(msgspec.Struct, frozen=True, tag=True):
     """The words of `text` next to each other in this order, `slop` moves apart at most.
 
+    A number, boolean or a value of a field declared `keyword` matches as a whole.
     `last_is_prefix`: the last word may be the beginning of one (`match_phrase_prefix`).
     """
 
@@ -172,6 +180,13 @@ class QuerySyntaxError(Exception):
         self.message = message
         self.position = position
         self.hint = hint
+
+
+class Hint(msgspec.Struct, frozen=True):
+    """A sentence about a query that can be read, but probably means something else. `position`: characters from 0."""
+
+    position: int
+    text: str
 
 
 def both(clauses: list[Node]) -> Node:

@@ -21,7 +21,14 @@ def snapshot(system: System) -> dict[str, object]:
     )
     apps = client.get("/apps").json()["items"]
     page = httpx.get(f"http://{system.listen['apps']}/", headers={"host": f"hello.dxos.localhost:{system.apps_port}"})
+    store = httpx.URL(system.endpoints()["clickhouse_url"])
+    logs = httpx.post(
+        f"http://{store.host}:{store.port}/",
+        auth=(store.username, store.password),
+        content="SELECT count(), sum(cityHash64(*)) FROM kept",
+    )
     return {
+        "logs": logs.text,
         "names": [app["name"] for app in apps],
         "releases": client.get("/apps/hello/releases").json()["items"],
         "people": client.get("/people").json(),
@@ -38,7 +45,15 @@ def snapshot(system: System) -> dict[str, object]:
 
 def test_a_wiped_system_comes_back_the_same(tmp_path: Path) -> None:
     with running_system() as system:
+        for sql in (
+            "CREATE TABLE kept (id UInt64, text String) ENGINE = MergeTree ORDER BY id",
+            "INSERT INTO kept SELECT number, repeat('x', 100) FROM numbers(10000)",
+        ):
+            store = httpx.URL(system.endpoints()["clickhouse_url"])
+            address = f"http://{store.host}:{store.port}/"
+            assert httpx.post(address, auth=(store.username, store.password), content=sql).status_code == 200
         before = snapshot(system)
+        assert str(before["logs"]).startswith("10000\t")
         target = tmp_path / "backup"
         system.dxops("backup", str(target))
         first = {path: path.stat().st_mtime_ns for path in (target / "blocks").rglob("*") if path.is_file()}

@@ -29,14 +29,17 @@ def backup(
     """Copy everything of a running system, consistent: database, content, credentials, configuration."""
     from dxops.app.backup import backup as make
     from dxops.app.house import House
+    from dxops.app.stores import clickhouse_url
 
     place = choose(data, config)
     with Bars() as bars:
-        manifest = make(place, House(place, place.settings()).postgres_url, directory, datetime.now(UTC), bars.show)
+        settings = place.settings()
+        store = None if settings.clickhouse.url else clickhouse_url(place, settings)
+        manifest = make(place, House(place, settings).postgres_url, store, directory, datetime.now(UTC), bars.show)
     if as_json:
         put_json(manifest)
     else:
-        say(f"{manifest.blocks} blocks, {manifest.block_bytes:,} bytes, and the database are in {directory}")
+        say(f"{manifest.blocks} blocks, {manifest.block_bytes:,} bytes, and the databases are in {directory}")
 
 
 def restore(

@@ -96,7 +96,10 @@ def status(data: DataOption = None, config: ConfigOption = None, as_json: JsonOp
         raise typer.Exit(1)
 
 
-def run(context: typer.Context, role: Annotated[str, typer.Argument(help="postgres, web, edge or worker")]) -> None:
+def run(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(help="postgres, store, ingest, loader, web, edge or worker")],
+) -> None:
     """Run one role in the foreground, for systemd or containers (SIGTERM drains; SIGINT for postgres)."""
     from dxops.app.roles import main
 

@@ -1,4 +1,4 @@
-"""One process each: `dxops run web`, `edge`, `worker` (and `postgres`, `setup`).
+"""One process each: `dxops run web`, `edge`, `worker`, `store`, `ingest`, `loader` (and `postgres`, `setup`).
 
 A role binds its listeners, says that it is ready, works until SIGTERM or until its supervisor is gone, and drains.
 """
@@ -13,16 +13,22 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dxops.app.data import DataDirectory
+from dxops.app.foundation import Foundation
 from dxops.app.notify import Notifier
 from dxops.base.errors import DxopsError
 from dxops.base.log import configure_logging
 
+if TYPE_CHECKING:
+    from dxops.app.house import House
+
 log = logging.getLogger(__name__)
 
-ROLES = ("web", "edge", "worker")
+ROLES = ("store", "ingest", "loader", "web", "edge", "worker")
 DRAIN_S = 10.0
+_WITHOUT_ROOMS = ("store", "ingest", "loader")
 _KEPT_CONNECTIONS = {"web": 3}  # the others seldom ask PostgreSQL anything
 
 
@@ -47,8 +53,6 @@ def main(arguments: list[str]) -> None:
 
 
 async def _run(role: str, data: DataDirectory) -> None:
-    from dxops.app.house import House
-
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for which in (signal.SIGTERM, signal.SIGINT):
@@ -56,7 +60,7 @@ async def _run(role: str, data: DataDirectory) -> None:
     _watch_lifeline(loop, stop)
     notifier = Notifier()
     beat = asyncio.create_task(notifier.heartbeat(role), name="heartbeat")
-    house = House(data, data.settings(), kept_connections=_KEPT_CONNECTIONS.get(role, 1))
+    house = _furnish(role, data)
     try:
         module = importlib.import_module(f"dxops.app.roles.{role}")
         await module.run(house, lambda: notifier.tell(ROLE=role, PID=str(os.getpid()), READY="1"), stop)
@@ -64,6 +68,14 @@ async def _run(role: str, data: DataDirectory) -> None:
         notifier.tell(ROLE=role, PID=str(os.getpid()), STOPPING="1")
         beat.cancel()
         await house.close()
+
+
+def _furnish(role: str, data: DataDirectory) -> House | Foundation:
+    if role in _WITHOUT_ROOMS:
+        return Foundation(data, data.settings())
+    from dxops.app.house import House
+
+    return House(data, data.settings(), kept_connections=_KEPT_CONNECTIONS.get(role, 1))
 
 
 def _watch_lifeline(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

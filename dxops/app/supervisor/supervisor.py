@@ -28,7 +28,8 @@ from dxops.engines.postgres.embedded import EmbeddedPostgres
 
 log = logging.getLogger(__name__)
 
-SERVING_ROLES = ("web", "edge", "worker")
+ENGINES = ("postgres", "store")
+SERVING_ROLES = ("ingest", "loader", "web", "edge", "worker")
 _SETUP_FAILURES = 5
 _LOCK_TRIES = 25
 _LEFTOVERS_S = 12.0  # a role drains for at most 10 s
@@ -109,9 +110,14 @@ class Supervisor:
             await asyncio.to_thread(postgres.prepare)
             await asyncio.to_thread(postgres.stop_leftover)  # setup must not reach a server that is about to go
             self._spawn(postgres_role(postgres))
-        # not after PostgreSQL but beside it: setup loads its libraries meanwhile, and waits for the server itself
-        if not await self._setup() or (self._roles and not await self._until_healthy("postgres")):
+        if not self._settings.clickhouse.url:
+            self._spawn(RoleSpec("store", self._command("run", "store")))
+        # not after the engines but beside them: setup loads its libraries meanwhile, and waits for both itself
+        if not await self._setup():
             return False
+        for name in [name for name in ENGINES if name in self._roles]:
+            if not await self._until_healthy(name):
+                return False
         for name in SERVING_ROLES:
             self._spawn(RoleSpec(name, self._command("run", name)))
         for name in SERVING_ROLES:
@@ -173,11 +179,10 @@ class Supervisor:
         return not self._stop.is_set()
 
     async def _drain(self) -> None:
-        """Serving roles first, all together; PostgreSQL last."""
-        serving = [role for name, role in self._roles.items() if name != "postgres"]
+        """Serving roles first, all together; the engines last."""
+        serving = [role for name, role in self._roles.items() if name not in ENGINES]
         await asyncio.gather(*(role.stop() for role in serving))
-        if "postgres" in self._roles:
-            await self._roles["postgres"].stop()
+        await asyncio.gather(*(role.stop() for name, role in self._roles.items() if name in ENGINES))
         await asyncio.gather(*self._tasks)
 
     def _command(self, *arguments: str) -> tuple[str, ...]:

@@ -14,6 +14,10 @@ class PostgresConfig(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     """`postgresql://user:password@host/database` of a server of yours. Empty: dxops runs its own."""
 
+    reader_url: str = ""
+    """A login that may only read, for `/api/sql`. Empty: dxops makes the login `dxops_reader`, where its own user may,
+    which sees no secrets."""
+
     account: str = ""
     """The unprivileged account that our own server runs as when dxops is started as root. Empty: the first of
     `dxops`, `postgres`, `nobody` that exists."""
@@ -27,6 +31,8 @@ class PostgresConfig(msgspec.Struct, frozen=True, kw_only=True):
     def faults(self) -> Iterator[tuple[str, str]]:
         if self.url and not self.url.startswith(("postgresql://", "postgres://")):
             yield "url", "must start with postgresql://"
+        if self.reader_url and not self.reader_url.startswith(("postgresql://", "postgres://")):
+            yield "reader_url", "must start with postgresql://"
         if not 2 <= self.pool_size <= 200:
             yield "pool_size", "must be 2 to 200"
         if not 16 <= self.shared_buffers_mb <= 65536:

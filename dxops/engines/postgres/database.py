@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 COLLECTION_LOCK = 7_246_002
 """Advisory lock held by whoever collects garbage, and by a backup so that nobody does."""
 
+CLICKHOUSE_MIGRATION_LOCK = 7_246_003
+"""Advisory lock held by whoever moves the ClickHouse schema."""
+
 _FIRST_RETRY_S = 0.2
 _LAST_RETRY_S = 5.0
 _FIRST_WAIT_S = 0.02

@@ -1,0 +1,75 @@
+"""Who calls: Basic, ApiKey and Bearer credentials of the Elasticsearch API."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from typing import Protocol
+
+import msgspec
+
+from dxops.wire.elastic.errors import ElasticRefused, security
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """A caller whose credential is good. `tenant` names it in the spool's accounts."""
+
+    tenant: str
+    may_write: bool
+    may_read: bool
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """What a header carries: `basic` with user and password, `apikey` with id and key, `bearer` with "" and a token."""
+
+    kind: str
+    name: str
+    value: str
+
+
+class Callers(Protocol):
+    """Credentials to callers."""
+
+    async def find(self, secret: Secret) -> Caller | None:
+        """None for a credential that is not good. Raises `Unavailable` where that cannot be told now."""
+        ...
+
+
+class OwnCallers:
+    """The installation's own user and key, known without any database."""
+
+    def __init__(self, user: str, password: str, api_key: str) -> None:
+        """`api_key` is `id:key`."""
+        name, _, key = api_key.partition(":")
+        self._known = ((Secret("basic", user, password), user), (Secret("apikey", name, key), name))
+
+    async def find(self, secret: Secret) -> Caller | None:
+        """Compares with all of them, whichever fits, so that the time tells nothing."""
+        found = None
+        for known, tenant in self._known:
+            same = hmac.compare_digest(known.value.encode(), secret.value.encode())
+            same &= hmac.compare_digest(known.name.encode(), secret.name.encode())
+            if same and known.kind == secret.kind:
+                found = Caller(tenant=tenant, may_write=True, may_read=True)
+        return found
+
+
+def secret_of(header: str | None) -> Secret:
+    """The Authorization header's. Raises `ElasticRefused` (401) for none or one that cannot be read."""
+    if not header:
+        raise ElasticRefused(security("missing authentication credentials for REST request", status=401))
+    kind, _, value = header.strip().partition(" ")
+    kind, value = kind.lower(), value.strip()
+    if kind == "bearer" and value:
+        return Secret("bearer", "", value)
+    if kind in ("basic", "apikey"):
+        try:
+            name, colon, rest = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            name, colon, rest = "", "", ""
+        if colon:
+            return Secret(kind, name, rest)
+    raise ElasticRefused(
+        security("the Authorization header is not Basic, ApiKey (base64 of id:key) or Bearer", status=401)
+    )

@@ -1,0 +1,123 @@
+"""The ASGI application of port 9200: from a request to whoever answers it, and every error in Elasticsearch's shape."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from dxops.base.errors import DxopsError
+from dxops.engines.spool import SpoolFull
+from dxops.rooms.logs.elastic.access import Callers, secret_of
+from dxops.rooms.logs.elastic.asking import (
+    Answer,
+    Asked,
+    Gone,
+    Receive,
+    Send,
+    parameters_of,
+    segments_of,
+    send_answer,
+)
+from dxops.rooms.logs.elastic.writes import Writes
+from dxops.wire.elastic import handshake
+from dxops.wire.elastic.errors import ElasticRefused, Fault, fault_of, rejected_execution, security
+from dxops.wire.elastic.media import JSON, answering, request_kind
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES: Final = 100 << 20
+_WRITES: Final = frozenset({"POST", "PUT"})
+
+
+class ElasticApp:
+    """`address` is what sniffing clients are told to use (`host:port`)."""
+
+    def __init__(self, callers: Callers, writes: Writes, cluster: handshake.Cluster, address: str) -> None:
+        self._callers = callers
+        self._writes = writes
+        self._cluster = cluster
+        self._address = address
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            answer = await self._answered(scope, receive)
+        except Gone:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the caller gets an answer; `_failed` logs it
+            answer = self._failed(scope, error)
+        await send_answer(send, answer, head=scope["method"] == "HEAD")
+
+    async def _answered(self, scope: dict[str, Any], receive: Receive) -> Answer:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        path = segments_of(scope.get("raw_path") or scope["path"].encode())
+        parameters = parameters_of(scope["query_string"])
+        how = answering(headers.get("accept", ""), parameters, cat=path[:1] == ("_cat",))
+        caller = await self._callers.find(secret_of(headers.get("authorization")))
+        if caller is None:
+            raise ElasticRefused(security("unable to authenticate with provided credentials", status=401))
+        method = str(scope["method"])
+        if method in _WRITES:
+            request_kind(headers.get("content-type", ""))
+        asked = Asked(
+            method=method, path=path, parameters=parameters, headers=headers, caller=caller, answering=how,
+            receive=receive, limit_bytes=MAX_BODY_BYTES,
+        )  # fmt: skip
+        return await self._route(asked)
+
+    async def _route(self, asked: Asked) -> Answer:
+        method, path = asked.method, asked.path
+        match path:
+            case ("_bulk",) if method in _WRITES:
+                return await self._writes.bulk(asked)
+            case (index, "_bulk") if method in _WRITES:
+                return await self._writes.bulk(asked, index)
+            case (index, "_doc") if method == "POST":
+                return await self._writes.document(asked, index, None, "index")
+            case (index, "_doc", name) if method in _WRITES:
+                return await self._writes.document(asked, index, name, "index")
+            case (index, "_create", name) if method in _WRITES:
+                return await self._writes.document(asked, index, name, "create")
+            case (index, "_doc", name) if method == "DELETE":
+                return await self._writes.document(asked, index, name, "delete")
+            case _ if method in ("GET", "HEAD"):
+                value = self._cluster_value(asked)
+                if value is not None:
+                    how = asked.answering
+                    return Answer(status=200, body=how.encode(value), content_type=how.content_type)
+        raise ElasticRefused(
+            Fault(
+                type="illegal_argument_exception",
+                reason=f"[{method} /{'/'.join(path)[:200]}] is not supported by dxops",
+                status=400 if path else 405,
+            ),
+            hint="docs/protocols/elasticsearch.md lists what is",
+        )
+
+    def _cluster_value(self, asked: Asked) -> dict[str, Any] | None:
+        agent = asked.headers.get("user-agent", "")
+        answers: dict[tuple[str, ...], Callable[[], dict[str, Any]]] = {
+            (): lambda: handshake.root(self._cluster, agent),
+            ("_license",): lambda: handshake.license_(self._cluster),
+            ("_xpack",): lambda: handshake.xpack(self._cluster),
+            ("_cluster", "health"): lambda: handshake.health(self._cluster),
+            ("_nodes",): lambda: handshake.nodes(self._cluster, self._address, agent),
+            ("_nodes", "http"): lambda: handshake.nodes(self._cluster, self._address, agent),
+        }
+        found = answers.get(asked.path)
+        return None if found is None else found()
+
+    def _failed(self, scope: dict[str, Any], error: Exception) -> Answer:
+        headers: tuple[tuple[str, str], ...] = ()
+        if isinstance(error, SpoolFull):
+            fault = rejected_execution(error.message)
+            headers = (("retry-after", str(max(1, int(error.retry_after_s)))),)
+        else:
+            if not isinstance(error, DxopsError):
+                log.exception("a request failed", exc_info=error, extra={"path": scope["path"]})
+            fault = fault_of(error)
+        if fault.status == 401:
+            headers = (("www-authenticate", 'Basic realm="security", charset="UTF-8"'), ("www-authenticate", "ApiKey"))
+        return Answer(status=fault.status, body=fault.to_json(), content_type=JSON, headers=headers)

@@ -1,0 +1,24 @@
+"""Columns of the log room's tables (migration `0001_logs`), in the order that `rows` writes them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EVENT_COLUMNS: Final = (
+    "ts",
+    "seq",
+    "received",
+    "stream",
+    "id",
+    "version",
+    "flags",
+    "message",
+    "template",
+    "attrs",
+    "level",
+    "service",
+    "host",
+    "environment",
+)
+SHAPE_COLUMNS: Final = ("stream", "day", "template", "fields", "kinds", "documents")
+DEAD_COLUMNS: Final = ("seq",)

@@ -1,0 +1,149 @@
+"""Native blocks of ClickHouse, written a column at a time: no object per row.
+
+A block is `<columns><rows>` and for each column `<name><type><data>` (ClickHouse manual, "Native" format; sizes are
+unsigned LEB128, numbers little-endian). Each function returns the data of one column as parts, so that `block` copies
+every byte once. Measured with CPython 3.11 on a shared 2-core machine, the copy included: texts of 455 bytes 0.14 µs a
+value, numbers 10-25 ns, LowCardinality 60 ns.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+
+import msgspec
+
+_CODES = {
+    "Int8": "b", "UInt8": "B", "Bool": "B", "Int16": "h", "UInt16": "H", "Date": "H", "Int32": "i", "UInt32": "I",
+    "DateTime": "I", "Int64": "q", "UInt64": "Q", "DateTime64": "q", "Float32": "f", "Float64": "d",
+}  # fmt: skip
+
+Buffer = bytes | bytearray | memoryview
+Parts = list[Buffer]
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column of a block. `type` as ClickHouse writes it; `data` is what the functions below made."""
+
+    name: str
+    type: str
+    data: Parts
+
+
+def varint(number: int) -> bytes:
+    """Unsigned LEB128."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+_SIZES = [varint(number) for number in range(16384)]
+
+
+def block(columns: Sequence[Column], rows: int) -> bytes:
+    """One block. The caller vouches that every column holds `rows` values."""
+    parts: Parts = [varint(len(columns)), varint(rows)]
+    for column in columns:
+        parts += strings([column.name.encode(), column.type.encode()])
+        if rows:
+            parts += column.data
+    return b"".join(parts)
+
+
+def numbers(type_name: str, values: Sequence[float] | array[int]) -> Parts:
+    """Numbers and times of a fixed width. `DateTime64` counts ticks of its precision, `DateTime` seconds, `Date` days.
+    An `array` of the type's own code is taken as it is. Raises `struct.error` for a value that does not fit."""
+    code = _CODES[type_name.partition("(")[0]]
+    if isinstance(values, array) and values.typecode == code and sys.byteorder == "little":
+        return [values.tobytes()]
+    return [struct.pack(f"<{len(values)}{code}", *values)]
+
+
+def strings(values: Sequence[Buffer]) -> Parts:
+    """String: each value behind its size in bytes."""
+    parts: Parts = [b""] * (2 * len(values))
+    try:
+        parts[::2] = map(_SIZES.__getitem__, map(len, values))
+    except IndexError:
+        parts[::2] = map(varint, map(len, values))
+    parts[1::2] = values
+    return parts
+
+
+def slices(buffer: bytes | memoryview, offsets: Sequence[int]) -> Parts:
+    """String, value i being `buffer[offsets[i]:offsets[i + 1]]`; one more offset than values. Three to four times
+    the cost of `strings`."""
+    return strings([buffer[start:end] for start, end in pairwise(offsets)])
+
+
+def fixed_strings(width: int, values: Sequence[bytes]) -> Parts:
+    """FixedString(width): shorter values are filled with NUL. Raises ValueError for a longer one."""
+    if values and max(map(len, values)) > width:
+        raise ValueError(f"a value is longer than FixedString({width})")
+    return [value.ljust(width, b"\0") for value in values]
+
+
+def nullable(nulls: Sequence[bool], data: Parts) -> Parts:
+    """Nullable(T): which rows are NULL, then `data` of T with any value in the place of a NULL."""
+    return [bytes(nulls), *data]
+
+
+def arrays(sizes: Iterable[int], data: Parts) -> Parts:
+    """Array(T): how many elements each row has; `data` of T holds all elements in order. Map(K, V) is the same with
+    the keys' and the values' data after each other."""
+    return numbers("UInt64", array("Q", accumulate(sizes))) + data
+
+
+_VERSION: Parts = [(1).to_bytes(8, "little")]
+_KEYS_INLINE = 1 << 9
+_NEW_DICTIONARY = 1 << 10
+
+
+def low_cardinality(values: Sequence[bytes]) -> Parts:
+    """LowCardinality(String): the distinct values, then an index for each row."""
+    return _VERSION + _dictionary(values)
+
+
+def maps_low_cardinality(sizes: Iterable[int], keys: Sequence[bytes], values: Sequence[bytes]) -> Parts:
+    """Map(LowCardinality(String), String): the keys' version, the sizes, all keys, all values."""
+    return _VERSION + arrays(sizes, _dictionary(keys) + strings(values))
+
+
+def maps_of_few_keys(keys: Sequence[tuple[bytes, ...]], values: Sequence[bytes]) -> Parts:
+    """Map(LowCardinality(String), String) where rows share their tuples of keys: `keys[i]` is row i's, `values` are all
+    values in order. The work is per distinct tuple, so 15 keys a row cost what one does."""
+    places: dict[bytes, int] = {}
+    coded: dict[tuple[bytes, ...], bytes] = {}
+    rows = {id(row): row for row in keys}
+    for row in rows.values():
+        if row not in coded:
+            coded[row] = b""
+            for key in row:
+                places.setdefault(key, len(places))
+    if not places:
+        return _VERSION + arrays(map(len, keys), [])
+    width = 0 if len(places) <= 0x100 else 1 if len(places) <= 0x10000 else 2
+    for row in coded:
+        coded[row] = struct.pack(f"<{len(row)}{'BHI'[width]}", *(places[key] for key in row))
+    by_id = {number: coded[row] for number, row in rows.items()}
+    head = struct.pack("<QQ", _KEYS_INLINE | _NEW_DICTIONARY | width, len(places))
+    count = struct.pack("<Q", len(values))
+    indexes = b"".join([by_id[number] for number in map(id, keys)])
+    return _VERSION + arrays(map(len, keys), [head, *strings(list(places)), count, indexes, *strings(values)])
+
+
+def _dictionary(values: Sequence[bytes]) -> Parts:
+    if not values:
+        return []
+    places: dict[bytes, int] = {}
+    indexes = [places.setdefault(value, len(places)) for value in values]
+    width = 0 if len(places) <= 0x100 else 1 if len(places) <= 0x10000 else 2
+    head = struct.pack("<QQ", _KEYS_INLINE | _NEW_DICTIONARY | width, len(places))
+    rows = struct.pack("<Q", len(indexes))
+    return [head, *strings(list(places)), rows, *numbers(("UInt8", "UInt16", "UInt32")[width], indexes)]
