@@ -340,6 +340,8 @@ def _branches(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 @example(Words(("f",), " "))
 @example(Words((), "null or not"))
 @example(Words(("f",), "null"))
+@example(Words((), "nOT "))
+@example(Words((), " or and"))
 def test_what_is_rendered_is_read_as_the_same_tree(tree: Node) -> None:
     text = kql.render(tree)
     if text is not None:
