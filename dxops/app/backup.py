@@ -74,7 +74,14 @@ def backup(
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", [COLLECTION_LOCK])
             progress("database", 0, 1)
-            _run("pg_dump", "--format=custom", "--no-owner", f"--file={target / _DUMP}", f"--dbname={url}")
+            _run(
+                "pg_dump",
+                "--format=custom",
+                "--no-owner",
+                "--no-privileges",
+                f"--file={target / _DUMP}",
+                f"--dbname={url}",
+            )
             progress("database", 1, 1)
             _dump_clickhouse(data, clickhouse, target / _CLICKHOUSE, progress)
             blocks, block_bytes = _copy_new_blocks(data.blocks, target / "blocks", progress)
@@ -194,7 +201,15 @@ def _restore_database(url: str, dump: Path) -> None:
         row = connection.execute("SELECT to_regclass('public.alembic_version')").fetchone()
     if row is not None and row[0] is not None:
         raise Conflict("the database of postgres.url is not empty", hint="restore into an empty database")
-    _run("pg_restore", "--exit-on-error", "--no-owner", "--single-transaction", f"--dbname={url}", str(dump))
+    _run(
+        "pg_restore",
+        "--exit-on-error",
+        "--no-owner",
+        "--no-privileges",
+        "--single-transaction",
+        f"--dbname={url}",
+        str(dump),
+    )
 
 
 def _copy_new_blocks(source: Path, target: Path, progress: Progress) -> tuple[int, int]:

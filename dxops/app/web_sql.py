@@ -76,7 +76,7 @@ async def _clickhouse(client: ClickHouse, asked: Question) -> Found:
         "max_result_bytes": MAX_BYTES,
     }
     try:
-        found = await client.query(asked.sql, params, settings=bounds)
+        found = await client.query(asked.sql, params, settings=bounds, max_bytes=MAX_BYTES)
     except TypeError as error:
         raise Refused(str(error), field="params") from None
     return Found(found.columns, found.rows[:MAX_ROWS], len(found.rows) > MAX_ROWS)

@@ -50,7 +50,7 @@ def test_sql_on_both_stores(system: System) -> None:
         ("clickhouse", "SELECT * FROM system.processes", 400, "read_only"),
         ("clickhouse", "DROP TABLE dxops_migrations", 400, "read_only"),
         ("clickhouse", "SELECT nothing", 400, "clickhouse_47"),
-        ("clickhouse", "SELECT repeat('x', 3000) FROM numbers(20000)", 413, "clickhouse_396"),
+        ("clickhouse", "SELECT repeat('x', 3000) FROM numbers(20000)", 413, "too_large"),
         ("other", "SELECT 1", 400, "invalid"),
     ],
 )

@@ -126,6 +126,7 @@ def w(text: str, *fields: str) -> Words:
         ("f:null", Not(Exists(("f",)))),
         ('f:"null"', Phrase(("f",), "null")),
         ("null", w("null")),
+        ("f:\\u006eull", w("null", "f")),
         ("f > 5", Range(("f",), gt="5")),
         ("f>=5", Range(("f",), gte="5")),
         ("f < -1.5", Range(("f",), lt="-1.5")),
@@ -338,6 +339,9 @@ def _branches(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 @given(st.recursive(leaves, _branches, max_leaves=6))
 @example(Words(("f",), " "))
 @example(Words((), "null or not"))
+@example(Words(("f",), "null"))
+@example(Words((), "nOT "))
+@example(Words((), " or and"))
 def test_what_is_rendered_is_read_as_the_same_tree(tree: Node) -> None:
     text = kql.render(tree)
     if text is not None:

@@ -206,6 +206,7 @@ def test_options(text: str, options: Options, tree: Node) -> None:
         ('"a b"~1.5', 5, "Expected a whole number after ~"),
         ("a\\", 1, "Expected a character after \\"),
         ("!!! (", 4, "Expected a )"),
+        ("a \\\n", 2, "Expected a term, found `\\"),
         ("(" * 10_000, MAX_DEPTH, "nested more than"),
         ("NOT " * 10_000 + "a", MAX_DEPTH * 4, "signs on one term"),
         ("a " * 1_100, MAX_CLAUSES * 2, "more than 1024 clauses"),

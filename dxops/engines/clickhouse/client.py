@@ -20,7 +20,7 @@ import httpx
 import msgspec
 import orjson
 
-from dxops.base.errors import Unavailable
+from dxops.base.errors import TooLarge, Unavailable
 from dxops.engines.clickhouse.access import name_quoted
 from dxops.engines.clickhouse.errors import error_of
 from dxops.wire.clickhouse_http import parameter
@@ -84,14 +84,16 @@ class ClickHouse:
         *,
         settings: Mapping[str, object] | None = None,
         query_id: str | None = None,
+        max_bytes: int | None = None,
     ) -> Rows:
-        """Run a SELECT (without FORMAT); the whole answer. `params` fill `{name:Type}`."""
+        """Run a SELECT (without FORMAT); the whole answer. `params` fill `{name:Type}`. `max_bytes` bounds what is
+        read of it, exactly: ClickHouse's own `max_result_bytes` counts a constant column once."""
         reading = {"default_format": "JSONCompact", "wait_end_of_query": "1", **_READING}
         fields = self._fields(params, reading | dict(settings or {}), query_id)
-        answer = await self._post(sql.encode(), fields, again=True)
-        if not answer.content:
+        content = await self._read(sql.encode(), fields, max_bytes)
+        if not content:
             return Rows([], [], [])
-        found = orjson.loads(answer.content)
+        found = orjson.loads(content)
         statistics = found.get("statistics", {})
         return Rows(
             [column["name"] for column in found["meta"]],
@@ -197,6 +199,21 @@ class ClickHouse:
         if query_id is not None:
             fields["query_id"] = query_id
         return fields
+
+    async def _read(self, sql: bytes, fields: Mapping[str, str], max_bytes: int | None) -> bytes:
+        if max_bytes is None:
+            return (await self._post(sql, fields, again=True)).content
+        content = bytearray()
+        with _translated():
+            async with self._client.stream("POST", "", content=sql, params=fields) as answer:
+                async for piece in answer.aiter_bytes():
+                    content += piece
+                    if answer.status_code == 200 and len(content) > max_bytes:
+                        hint = "choose fewer columns or rows"
+                        raise TooLarge(f"the answer is larger than {max_bytes} bytes", hint=hint)
+        if answer.status_code != 200:
+            raise error_of(content.decode("utf-8", "replace"), answer.status_code)
+        return bytes(content)
 
     async def _post(
         self, content: bytes, fields: Mapping[str, str], *, again: bool = False, timeout_s: float | None = None

@@ -87,7 +87,10 @@ class ActionReader:
         return action, _id_text(id_, number)
 
     def _intern(self, op: str, meta: dict[str, Any], number: int) -> Action:
-        key = orjson.dumps([op, meta], option=orjson.OPT_SORT_KEYS)
+        try:
+            key = orjson.dumps([op, meta], option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # nested too deep to be written, so not something that is accepted
+            return self._make(op, meta, number)
         action = self._other.get(key)
         if action is None:
             action = self._other[key] = self._make(op, meta, number)

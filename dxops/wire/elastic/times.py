@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 MIN_MS: Final = -62_135_596_800_000  # 0001-01-01
@@ -66,6 +67,7 @@ def read_iso(text: str) -> tuple[int, bool] | None:
     return None if time_ms is None or match is None else (time_ms, match[8] is not None)
 
 
+@lru_cache(maxsize=256)
 def format_ms(time_ms: int) -> str:
     """`2026-01-01T00:00:00.000Z`; the time must be within MIN_MS and MAX_MS."""
     moment = _EPOCH + timedelta(milliseconds=time_ms)

@@ -177,6 +177,6 @@ def _match(token: Token, fields: tuple[str, ...]) -> Node:
         if not token.pattern.strip("*"):
             return Exists(fields) if fields else All()
         return Wildcard(fields, token.pattern)
-    if token.text == "null" and fields:
+    if token.text == "null" and fields and token.end - token.start == len("null"):  # not where it is escaped
         return Not(Exists(fields))
     return Words(fields, token.text)

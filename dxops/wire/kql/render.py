@@ -141,8 +141,8 @@ def _run(text: str, fielded: bool) -> str:
     core = _EDGE.sub("", text)
     start = len(text) - len(text.lstrip())
     lead, tail = text[:start], text[start + len(core) :]
-    body = _KEYWORD.sub(r"\\\1", _SPECIAL.sub(_escape, core)) if core else ""
-    return "".join(map(_code, lead)) + body + "".join(map(_code, tail))
+    whole = "".join(map(_code, lead)) + _SPECIAL.sub(_escape, core) + "".join(map(_code, tail))
+    return _KEYWORD.sub(r"\\\1", whole)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -37,7 +37,7 @@ from dxops.wire.query_tree import (
     either,
 )
 
-_AT: Final = re.compile(r"unexpected\s+'(.*)' at position ([0-9]+)!$", re.DOTALL)
+_AT: Final = re.compile(r"(?:unexpected\s+|Illegal character )'(.*)' at position ([0-9]+)!?$", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _WILD: Final = re.compile(r"\\(.)|([*?])|([^*?\\]+)", re.DOTALL)
 
@@ -61,7 +61,7 @@ def _syntax_error(message: str, scanned: Scanned) -> QuerySyntaxError:
     found = _AT.search(message)
     if found is None:
         return QuerySyntaxError("Expected a term, found the end", scanned.length)
-    return QuerySyntaxError(f"Expected a term, found `{found[1]}`", scanned.origin(int(found[2])))
+    return QuerySyntaxError(f"Expected a term, found `{found[1][:40]}`", scanned.origin(int(found[2])))
 
 
 class _Clause(msgspec.Struct):

@@ -11,15 +11,14 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
-import regex
-
 from dxops.wire.elastic.ingest.document import Document, ProcessorFailure, kind_of
+from dxops.wire.elastic.ingest.patterns import TIMEOUT_S, BadPattern, TooSlow, compile_bounded, searched
 
 MAX_CHARS: Final = 8000
 MAX_DEPTH: Final = 40
-REGEX_TIMEOUT_S: Final = 0.2
 
 Node = Callable[[dict[str, Any]], Any]
 
@@ -259,18 +258,19 @@ def _ordered(left: Node, right: Node, compare: Callable[[Any, Any], bool]) -> No
 
 def _matching(node: Node, pattern: str, whole: bool) -> Node:
     try:
-        compiled = regex.compile(pattern)
-    except regex.error as error:
-        raise BadCondition(f"the pattern [{pattern[:60]}] is not valid: {error}") from None
+        compiled = compile_bounded(pattern)
+    except BadPattern as error:
+        raise BadCondition(str(error)) from None
 
     def matches(ctx: dict[str, Any]) -> bool:
         value = node(ctx)
         if not isinstance(value, str):
             raise _failed(f"cannot match a pattern against [{kind_of(value)}]")
+        search = partial(compiled.fullmatch if whole else compiled.search, value, timeout=TIMEOUT_S)
         try:
-            found = (compiled.fullmatch if whole else compiled.search)(value, timeout=REGEX_TIMEOUT_S)
-        except TimeoutError:
-            raise _failed(f"the pattern [{pattern[:60]}] took longer than {REGEX_TIMEOUT_S} s") from None
+            found = searched(value, pattern, search)
+        except TooSlow as error:
+            raise _failed(str(error)) from None
         return found is not None
 
     return matches

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from dxops.wire.elastic.errors import Fault
@@ -14,7 +15,7 @@ METADATA: Final = frozenset(
 )
 
 _KINDS = {"str": "java.lang.String", "int": "java.lang.Long", "float": "java.lang.Double", "bool": "java.lang.Boolean"}
-_MORE_KINDS = {"list": "java.util.ArrayList", "dict": "java.util.HashMap", "NoneType": "null"}
+_KINDS |= {"list": "java.util.ArrayList", "dict": "java.util.HashMap", "NoneType": "null"}
 
 
 class ProcessorFailure(Exception):
@@ -119,17 +120,15 @@ class Document:
         """What conditions call `ctx`: fields and metadata side by side."""
         return {**self.source, **self.meta, "_ingest": self.ingest}
 
-    def _start(self, path: str) -> tuple[Any, list[str]]:
-        names = path.split(".")
-        if "" in names:
+    def _start(self, path: str) -> tuple[Any, tuple[str, ...]]:
+        root, names = _split_path(path)
+        if root == "source":
+            return self.source, names
+        if root == "meta":
+            return self.meta, names
+        if not names:
             raise ProcessorFailure(f"path [{path}] is not valid")
-        if len(names) > 1 and names[0] == "_source":
-            return self.source, names[1:]
-        if len(names) > 1 and names[0] == "_ingest":
-            return self.ingest, names[1:]
-        if names == ["_ingest"]:
-            return {"_ingest": self.ingest}, names
-        return (self.meta, names) if names[0] in METADATA else (self.source, names)
+        return (self.ingest, names) if root == "ingest" else ({"_ingest": self.ingest}, names)
 
     def _child(self, holder: Any, name: str, path: str) -> Any:
         if isinstance(holder, dict):
@@ -153,9 +152,22 @@ class Document:
             )
 
 
+@lru_cache(maxsize=4096)
+def _split_path(path: str) -> tuple[str, tuple[str, ...]]:
+    """(where it starts, the names); no names for a path that is none."""
+    names = tuple(path.split("."))
+    if "" in names:
+        return "", ()
+    if names[0] == "_ingest":
+        return ("ingest", names[1:]) if len(names) > 1 else ("", names)
+    if names[0] == "_source" and len(names) > 1:
+        return "source", names[1:]
+    return ("meta" if names[0] in METADATA else "source"), names
+
+
 def kind_of(value: Any) -> str:
     """The kind of value in the words of the original's messages."""
-    return (_KINDS | _MORE_KINDS).get(type(value).__name__, type(value).__name__)
+    return _KINDS.get(type(value).__name__, type(value).__name__)
 
 
 def text_of(document: Document, path: str) -> str:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
-import regex
 
 from dxops.wire.elastic.ingest.grok_patterns import ECS_V1, LEGACY
+from dxops.wire.elastic.ingest.patterns import TIMEOUT_S, BadPattern, compile_bounded, searched
 
 MAX_PATTERN_CHARS: Final = 10_000
 MAX_EXPANDED_CHARS: Final = 200_000
 MAX_DEPTH: Final = 40
-MAX_TEXT_CHARS: Final = 1 << 20
-TIMEOUT_S: Final = 0.5  # per document and pattern list
 
 _REFERENCE = re.compile(r"%\{([A-Za-z0-9_-]+)(?::([A-Za-z0-9_@.\[\]-]+))?(?::([a-z]+))?\}|\(\?<([A-Za-z_][^>=!]*)>")
 _BROKEN = re.compile(r"%\{[^}]{0,60}\}?")
@@ -52,17 +51,10 @@ class Grok:
         self._compiled = [_compile(pattern, known) for pattern in patterns]
 
     def read(self, text: str) -> tuple[dict[str, Any], int] | None:
-        """(fields by their paths, the number of the pattern), or None when no pattern fits. Raises `BadGrok`."""
-        if len(text) > MAX_TEXT_CHARS:
-            raise BadGrok(
-                f"the field's value has {len(text)} characters, more than the {MAX_TEXT_CHARS} that grok reads"
-            )
+        """(fields by their paths, the number of the pattern), or None if none fits. Raises `BadGrok`, `TooSlow`."""
         for number, compiled in enumerate(self._compiled):
-            try:
-                match = compiled.regex.search(text, timeout=TIMEOUT_S)
-            except TimeoutError:
-                pattern = self.patterns[number][:200]
-                raise BadGrok(f"grok pattern [{pattern}] took longer than {TIMEOUT_S} s and was stopped") from None
+            search = partial(compiled.regex.search, text, timeout=TIMEOUT_S)
+            match = searched(text, self.patterns[number], search)
             if match is not None:
                 return _fields(match, compiled.fields), number
         return None
@@ -94,9 +86,9 @@ def _compile(pattern: str, known: Mapping[str, str]) -> _Compiled:
     fields: list[_Field] = []
     text = _expanded(pattern, known, fields, ())
     try:
-        return _Compiled(regex.compile(text, regex.VERSION0), tuple(fields))
-    except (regex.error, OverflowError, RecursionError) as error:
-        raise BadGrok(f"the pattern [{pattern[:200]}] is not valid: {error}") from None
+        return _Compiled(compile_bounded(text), tuple(fields))
+    except BadPattern as error:
+        raise BadGrok(f"the pattern [{pattern[:200]}] cannot be used: {error}") from None
 
 
 def _expanded(pattern: str, known: Mapping[str, str], fields: list[_Field], within: tuple[str, ...]) -> str:

@@ -12,7 +12,8 @@ from dxops.wire.elastic.ingest.dissect import BadDissect, Dissect, read_dissect
 from dxops.wire.elastic.ingest.document import MISSING, Document, ProcessorFailure, kind_of, text_of
 from dxops.wire.elastic.ingest.grok import BadGrok, Grok
 from dxops.wire.elastic.ingest.options import Options
-from dxops.wire.elastic.ingest.text_processors import REGEX_TIMEOUT_S, compile_regex, guarded
+from dxops.wire.elastic.ingest.patterns import TIMEOUT_S, TooSlow, compile_bounded
+from dxops.wire.elastic.ingest.text_processors import guarded
 from dxops.wire.elastic.java_time import java_pattern, zone_of
 from dxops.wire.elastic.times import read_iso
 
@@ -46,7 +47,7 @@ def build_grok(options: Options) -> Work:
         text = text_of(document, field)
         try:
             found = grok.read(text) if grok is not None else None
-        except BadGrok as error:
+        except (BadGrok, TooSlow) as error:
             raise ProcessorFailure(str(error)) from None
         if found is None:
             raise ProcessorFailure(f"Provided Grok expressions do not match field value: [{text[:1000]}]")
@@ -223,8 +224,8 @@ def build_kv(options: Options) -> Work:
     field = options.template("field")
     target = options.template("target_field", "")
     split_text, value_text = options.text("field_split"), options.text("value_split")
-    field_split = options.read("field_split", compile_regex, split_text)
-    value_split = options.read("value_split", compile_regex, value_text)
+    field_split = options.read("field_split", compile_bounded, split_text)
+    value_split = options.read("value_split", compile_bounded, value_text)
     include, exclude = options.texts("include_keys", []), set(options.texts("exclude_keys", []))
     prefix = options.text("prefix", "")
     trim_key, trim_value = options.text("trim_key", ""), options.text("trim_value", "")
@@ -252,7 +253,7 @@ def build_kv(options: Options) -> Work:
 
 
 def _split(pattern: Any, text: str, pattern_text: str, most: int) -> list[str]:
-    parts = guarded(lambda: pattern.split(text, maxsplit=most, timeout=REGEX_TIMEOUT_S), pattern_text)
+    parts = guarded(text, pattern_text, lambda: pattern.split(text, maxsplit=most, timeout=TIMEOUT_S))
     return [part or "" for part in parts]
 
 

@@ -5,42 +5,28 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, TypeVar
 from urllib.parse import unquote_plus, urlsplit
-
-import regex
 
 from dxops.wire.elastic.ingest.document import MISSING, Document, ProcessorFailure, kind_of, text_of
 from dxops.wire.elastic.ingest.options import Options
+from dxops.wire.elastic.ingest.patterns import TIMEOUT_S, TooSlow, compile_bounded, searched
 
 Work = Callable[[Document], None]
 
-REGEX_TIMEOUT_S: Final = 0.5
-MAX_TEXT_CHARS: Final = 1 << 20
+T = TypeVar("T")
 
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([kmgtp]?)b?", re.ASCII | re.I)
 _TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>", re.DOTALL)
 _REPLACEMENT = re.compile(r"\$([0-9]+|\{[A-Za-z][A-Za-z0-9]*\})|\\(.)|(\\)|([^$\\]+|\$)", re.ASCII | re.DOTALL)
 
 
-def compile_regex(pattern: str) -> Any:
-    """Raises `ValueError` with the reason."""
-    if len(pattern) > 10_000:
-        raise ValueError("the pattern has more than 10000 characters")
+def guarded(text: str, pattern: str, search: Callable[[], T]) -> T:
+    """A search with its limits. Raises `ProcessorFailure` when it runs into one."""
     try:
-        return regex.compile(pattern, regex.VERSION0)
-    except (regex.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"Invalid regex pattern [{pattern[:200]}]: {error}") from None
-
-
-def guarded(work: Callable[[], Any], pattern: str) -> Any:
-    """Runs a search that has a timeout. Raises `ProcessorFailure` when it runs out."""
-    try:
-        return work()
-    except TimeoutError:
-        raise ProcessorFailure(
-            f"the pattern [{pattern[:200]}] took longer than {REGEX_TIMEOUT_S} s and was stopped"
-        ) from None
+        return searched(text, pattern, search)
+    except TooSlow as error:
+        raise ProcessorFailure(str(error)) from None
 
 
 def on_text(change: Callable[[str], Any]) -> Callable[[Options], Work]:
@@ -77,19 +63,18 @@ def _changing(options: Options, change: Callable[[str], Any]) -> Work:
 def build_gsub(options: Options) -> Work:
     """Java's replacement text: `$1` is a group, a backslash takes the next character as it is."""
     text = options.text("pattern")
-    pattern = options.read("pattern", compile_regex, text)
+    pattern = options.read("pattern", compile_bounded, text)
     replacement = options.text("replacement")
     parts = options.read("replacement", _replacement_parts, (replacement, pattern))
 
     def change(value: str) -> str:
         if pattern is None or parts is None:
             return value
-        if len(value) > MAX_TEXT_CHARS:
-            raise ProcessorFailure(f"the value has more than {MAX_TEXT_CHARS} characters")
-        replaced = guarded(
-            lambda: pattern.sub(lambda match: _filled(match, parts), value, timeout=REGEX_TIMEOUT_S), text
-        )
-        return str(replaced)
+
+        def replace() -> str:
+            return str(pattern.sub(lambda match: _filled(match, parts), value, timeout=TIMEOUT_S))
+
+        return guarded(value, text, replace)
 
     return _changing(options, change)
 
@@ -120,14 +105,14 @@ def build_split(options: Options) -> Work:
     field = options.text("field")
     target = options.text("target_field", field)
     text = options.text("separator")
-    separator = options.read("separator", compile_regex, text)
+    separator = options.read("separator", compile_bounded, text)
     ignore_missing, preserve = options.flag("ignore_missing"), options.flag("preserve_trailing")
 
     def work(document: Document) -> None:
         if document.find(field) in (MISSING, None) and ignore_missing:
             return
         value = text_of(document, field)
-        parts = guarded(lambda: _split(separator, value), text)
+        parts = guarded(value, text, lambda: _split(separator, value))
         while parts and not parts[-1] and not preserve:
             parts.pop()
         document.put(target, parts)
@@ -138,7 +123,7 @@ def build_split(options: Options) -> Work:
 def _split(separator: Any, value: str) -> list[str]:
     parts: list[str] = []
     start = 0
-    for match in separator.finditer(value, timeout=REGEX_TIMEOUT_S):
+    for match in separator.finditer(value, timeout=TIMEOUT_S):
         if match.end() > match.start() or 0 < match.start() < len(value):
             parts.append(value[start : match.start()])
             start = match.end()

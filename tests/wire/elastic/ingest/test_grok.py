@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dxops.wire.elastic.ingest.dissect import BadDissect, read_dissect
 from dxops.wire.elastic.ingest.grok import BadGrok, Grok
 from dxops.wire.elastic.ingest.grok_patterns import ECS_V1, LEGACY
+from dxops.wire.elastic.ingest.patterns import BadPattern, compile_bounded, unrolled_size
 
 APACHE = (
     '127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /a.gif HTTP/1.0" 200 2326 "http://e.com/s" "Mozilla/4.08 [en]"'
 )
+LARGEST = Grok(["^%{COMBINEDAPACHELOG}$", "^%{SYSLOGLINE}$", "^%{SYSLOG5424LINE}$", "^%{URI:u}$", "^%{IPV6:i}$"], {})
 
 
 def read(pattern: str, text: str, **options: bool) -> dict[str, Any] | None:
@@ -32,11 +34,19 @@ def test_every_name_of_the_library_compiles(ecs: bool) -> None:
     ("name", "yes", "no"),
     [
         ("IPV4", ["10.0.0.1", "255.255.255.255"], ["256.1.1.1", "1.2.3", "1.2.3.4.5"]),
-        ("IPV6", ["::1", "fe80::1%eth0", "2001:db8::ff00:42:8329", "::ffff:10.0.0.1", "1:2:3:4:5:6:7:8", "::"], ["1::2::3", "12345::", ":::"]),
+        (
+            "IPV6",
+            ["::1", "fe80::1%eth0", "2001:db8::ff00:42:8329", "::ffff:10.0.0.1", "1:2:3:4:5:6:7:8", "::"],
+            ["1::2::3", "12345::", ":::"],
+        ),
         ("NUMBER", ["1", "-1.5", "+.5"], ["x", "1.2.3"]),
         ("USERNAME", ["joe.b-c_d"], ["a b"]),
         ("UUID", ["123e4567-e89b-12d3-a456-426614174000"], ["123e4567"]),
-        ("TIMESTAMP_ISO8601", ["2026-01-01T00:00:00.123Z", "2026-01-01 00:00", "2026-01-01T00:00:00,5+01:00"], ["2026-13-01T00:00"]),
+        (
+            "TIMESTAMP_ISO8601",
+            ["2026-01-01T00:00:00.123Z", "2026-01-01 00:00", "2026-01-01T00:00:00,5+01:00"],
+            ["2026-13-01T00:00"],
+        ),
         ("HTTPDATE", ["10/Oct/2000:13:55:36 -0700"], ["10/13/2000:13:55:36 -0700"]),
         ("SYSLOGTIMESTAMP", ["Mar  7 00:00:01", "Dec 31 23:59:60"], ["Mars 7 00:00:01"]),
         ("LOGLEVEL", ["INFO", "warn", "Warning", "ERROR", "fatal", "SEVERE"], ["loud"]),
@@ -52,7 +62,7 @@ def test_every_name_of_the_library_compiles(ecs: bool) -> None:
         ("BASE16NUM", ["0xfF", "12ab"], ["xyz"]),
         ("UNIX_TIMESTAMP", ["1767225600", "1767225600.5"], ["17"]),
     ],
-)  # fmt: skip
+)
 def test_names(name: str, yes: list[str], no: list[str]) -> None:
     for text in yes:
         assert read(f"^%{{{name}:f}}$", text) == {"f": text}
@@ -62,8 +72,8 @@ def test_names(name: str, yes: list[str], no: list[str]) -> None:
 
 def test_lines() -> None:
     assert read("%{COMBINEDAPACHELOG}", APACHE) == {
-        "clientip": "127.0.0.1", "ident": "-", "auth": "frank", "timestamp": "10/Oct/2000:13:55:36 -0700", "verb": "GET",
-        "request": "/a.gif", "httpversion": "1.0", "response": "200", "bytes": "2326", "referrer": '"http://e.com/s"',
+        "clientip": "127.0.0.1", "ident": "-", "auth": "frank", "timestamp": "10/Oct/2000:13:55:36 -0700",
+        "verb": "GET", "request": "/a.gif", "httpversion": "1.0", "response": "200", "bytes": "2326", "referrer": '"http://e.com/s"',
         "agent": '"Mozilla/4.08 [en]"',
     }  # fmt: skip
     found = read("%{COMBINEDAPACHELOG}", APACHE, ecs=True)
@@ -74,11 +84,13 @@ def test_lines() -> None:
         "127.0.0.1",
     )
     assert read("%{SYSLOGLINE}", "Mar  7 00:00:01 web-01 sshd[123]: Accepted key") == {
-        "timestamp": "Mar  7 00:00:01", "logsource": "web-01", "program": "sshd", "pid": "123", "message": "Accepted key",
+        "timestamp": "Mar  7 00:00:01", "logsource": "web-01", "program": "sshd", "pid": "123",
+        "message": "Accepted key",
     }  # fmt: skip
     assert read("%{SYSLOG5424LINE}", "<34>1 2003-10-11T22:14:15.003Z h su - ID47 - failed") == {
-        "syslog5424_pri": "34", "syslog5424_ver": "1", "syslog5424_ts": "2003-10-11T22:14:15.003Z", "syslog5424_host": "h",
-        "syslog5424_app": "su", "syslog5424_proc": "-", "syslog5424_msgid": "ID47", "syslog5424_msg": "failed",
+        "syslog5424_pri": "34", "syslog5424_ver": "1", "syslog5424_ts": "2003-10-11T22:14:15.003Z",
+        "syslog5424_host": "h", "syslog5424_app": "su", "syslog5424_proc": "-", "syslog5424_msgid": "ID47",
+        "syslog5424_msg": "failed",
     }  # fmt: skip
     assert read("%{JAVASTACKTRACEPART}", "  at com.x.Y$Z.run(Y.java:12)") == {
         "class": "com.x.Y$Z", "method": "run", "file": "Y.java", "line": "12",
@@ -96,10 +108,10 @@ def test_types() -> None:
             Grok([bad], {})
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.text(' "[]/:-.0123456789abcGET', max_size=300))
 def test_any_text_against_the_largest_patterns(text: str) -> None:
-    grok = Grok(["^%{COMBINEDAPACHELOG}$", "^%{SYSLOGLINE}$", "^%{SYSLOG5424LINE}$", "^%{URI:u}$", "^%{IPV6:i}$"], {})
-    found = grok.read(text)
+    found = LARGEST.read(text)
     assert found is None or found[0]
 
 
@@ -109,4 +121,18 @@ def test_hostile_dissects(pattern: str, text: str) -> None:
         found = read_dissect(pattern).read(text)
     except BadDissect:
         return
-    assert all(value in text or "" in value for value in found.values())
+    assert all(len(value) <= len(text) for value in found.values())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "size"),
+    [("abc", 3), ("a{5}", 5), ("(ab){3}", 9), ("[a-z]{2}x", 3), (r"\{4}", 3), ("[]{3}]", 1), ("a{,3}", 1)],
+)
+def test_the_size_of_patterns(pattern: str, size: int) -> None:
+    assert unrolled_size(pattern) == size
+
+
+def test_patterns_that_would_fill_the_memory_are_refused() -> None:
+    for pattern in ("(a{1000}){1000}", "a{9999999}", "((((a{100}){100}){100}){100}){100}"):
+        with pytest.raises(BadPattern, match="too large"):
+            compile_bounded(pattern)
