@@ -17,6 +17,7 @@ from dxops.app.web_errors import ErrorBody
 from dxops.console.rendering import THEME_COOKIE, render
 
 _SEGMENTS = {
+    "upkeep": "An upkeep run's id.",
     "apps": "An app's name, or its host label; percent-encode `/`.",
     "people": "A person's name.",
     "environments": "An environment's name.",
