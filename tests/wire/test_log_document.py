@@ -101,6 +101,23 @@ def test_depth_is_bounded() -> None:
     assert len(slots(template)[0][1]) < 200
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"message":"lone \\ud800 surrogate","n":1}',
+        b'{"\\ud800":"name","message":"m"}',
+        b'{"big":1e400,"huge":' + b"9" * 400 + b',"message":"m"}',
+        b'{"items":[{"a":"\\udfff"}],"message":"m"}',
+        b'{"a":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b',"message":"m"}',
+        b'{"a":' + b"[" * 900 + b"]" * 900 + b',"message":"m"}',
+        b'{"message":"m","message":"twice \\ud800"}',
+    ],
+)
+def test_documents_that_few_readers_take_are_kept_to_the_byte(line: bytes) -> None:
+    _, attrs, message = both(line)
+    assert message or attrs
+
+
 KEYS = st.text(max_size=6) | st.sampled_from(["message", "@timestamp", "a", "b", "a.b", "log", "event", "original"])
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12),

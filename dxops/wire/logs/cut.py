@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -48,7 +49,10 @@ class Cut(msgspec.Struct, frozen=True):
 def cut(line: bytes, ts_ms: int) -> Cut:
     """Take one JSON object apart. `ts_ms` is its row's time."""
     walk = _Walk(line.decode(), ts_ms)
-    walk.run()
+    try:
+        walk.run()
+    except (ValueError, RecursionError):  # lone surrogates: texts that no UTF-8 can hold
+        return _whole(line)
     if walk.repeated:
         return _whole(line)
     derived = [(name, value) for name, value in walk.derived.items() if name not in walk.values][:_MAX_DERIVED]
@@ -74,9 +78,11 @@ class _Walk:
         self.repeated = False
         self.deep = False
         self._names: set[str] = set()
-        self._message_name = _message_name(text)
+        self._message_name = ""
 
     def run(self) -> None:
+        """Raises `ValueError` for a document that holds what no UTF-8 text or 64-bit number can."""
+        self._message_name = _message_name(self.text)
         path: list[str] = []
         key = ""
         expects_key = False
@@ -182,9 +188,8 @@ class _Walk:
 
 def _whole(line: bytes) -> Cut:
     """A document whose names repeat or are empty: kept as one value, its parts beside it for queries."""
-    document = orjson.loads(line)
     parts: dict[str, list[Any]] = {}
-    for name, value in _flat("", document, 0):
+    for name, value in _flat("", _read(line), 0):
         if name:
             parts.setdefault(name, []).append(value)
     message = next((parts[name][0] for name in MESSAGE_NAMES if isinstance(parts.get(name, [None])[0], str)), "")
@@ -194,15 +199,35 @@ def _whole(line: bytes) -> Cut:
             pairs.append((name, _plain(values[0] if len(values) == 1 else values)))
     return Cut(
         WHOLE.encode(),
-        message.encode(),
-        tuple(name.encode() for name, _ in pairs),
-        tuple(value.encode() for _, value in pairs),
+        _held(message),
+        tuple(_held(name) for name, _ in pairs),
+        tuple(_held(value) for _, value in pairs),
         False,
     )
 
 
+def _read(line: bytes) -> Any:
+    """The document as far as it can be read: what is only there to be found may be missing or replaced."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(line)
+        except (ValueError, RecursionError):
+            return {}
+
+
+def _held(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except (TypeError, ValueError):
+        return json.dumps(value)
 
 
 def _flat(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:

@@ -105,7 +105,10 @@ class _Shape:
                 return False
             message = text
         elif self._message_mark == MESSAGE_RAW:
-            message = orjson.loads(message).encode()
+            raw = _text(message)
+            if raw is None:
+                return False
+            message = raw.encode()
         for index in self._apart:
             del groups[index]
         messages.append(message)
@@ -164,8 +167,16 @@ class Shapes:
 
 def _decoded(literal: bytes) -> bytes | None:
     """The text of a JSON string, if orjson writes it back the same; else None."""
-    text = orjson.loads(literal)
-    return text.encode() if orjson.dumps(text) == literal else None
+    text = _text(literal)
+    return text.encode() if text is not None and orjson.dumps(text) == literal else None
+
+
+def _text(literal: bytes) -> str | None:
+    """The text of a JSON string; None for one with lone surrogates."""
+    try:
+        return str(orjson.loads(literal))
+    except orjson.JSONDecodeError:
+        return None
 
 
 _times: dict[int, bytes] = {}
