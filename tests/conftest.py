@@ -7,21 +7,16 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import subprocess
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from dxops.engines.postgres.database import Database
-from dxops.engines.postgres.embedded import EmbeddedPostgres
 from dxops.engines.postgres.migrate import migrate
+from tests import throwaway
 from tests.harness import System, running_system
 
 
@@ -32,32 +27,8 @@ def postgres_server() -> Iterator[str]:
     if outside:
         yield outside
         return
-    directory = Path(tempfile.mkdtemp(prefix="dxops-pg-"))
-    directory.chmod(0o755)
-    server = EmbeddedPostgres(directory, shared_buffers_mb=32)
-    server.prepare()
-    with (directory / "log").open("wb") as output:
-        process = subprocess.Popen(
-            [*server.command, "-c", "fsync=off"],
-            stdout=output,
-            stderr=output,
-            cwd="/",
-            start_new_session=True,
-            **server.popen_options,
-        )
-    try:
-        _wait_for(server.url)
-        yield server.url
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(20)
-        shutil.rmtree(directory)
-        if server.socket_directory.exists():
-            shutil.rmtree(server.socket_directory)
+    with throwaway.postgres_server(durable=False) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -113,17 +84,6 @@ def psycopg_url(url: str, database: str) -> str:
     scheme, _, rest = head.partition("://")
     authority = rest.partition("/")[0]
     return f"{scheme}://{authority}/{database}" + (f"?{query}" if query else "")
-
-
-def _wait_for(url: str) -> None:
-    for _ in range(400):
-        try:
-            psycopg.connect(url, connect_timeout=2).close()
-        except psycopg.OperationalError:
-            signal.sigtimedwait((), 0.02)
-        else:
-            return
-    raise AssertionError("PostgreSQL did not start; see its log")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 
@@ -12,9 +14,11 @@ import msgspec
 from dxops.base.actors import Actor
 from dxops.base.errors import Refused, Unauthenticated
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 MAX_PAGE = 200
+_MAX_DIGITS = 18  # below 2 ** 63
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
@@ -48,8 +52,31 @@ def decode_cursor(cursor: str, parts: int) -> list[str]:
     except ValueError:
         keys = []
     if len(keys) != parts:
-        raise Refused("not a cursor of this list", field="cursor", hint="pass 'next' of the page before, unchanged")
+        raise _no_cursor()
     return keys
+
+
+def decode_number(cursor: str) -> int:
+    """The one sort key back, where it is a number. Raises `Refused`."""
+    text = decode_cursor(cursor, 1)[0]
+    if not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS:
+        raise _no_cursor()
+    return int(text)
+
+
+def decode_moment(cursor: str) -> tuple[datetime, str]:
+    """A time and what tells those of the same time apart. Raises `Refused`."""
+    moment, last = decode_cursor(cursor, 2)
+    try:
+        return datetime.fromisoformat(moment), last
+    except ValueError:
+        raise _no_cursor() from None
+
+
+def page_of(found: Sequence[S], size: int, keys: Callable[[S], Sequence[str]], show: Callable[[S], T]) -> Page[T]:
+    """A page of `size`, of the `size + 1` that were asked for. `keys` are an item's sort keys, `show` what is given."""
+    cursor = encode_cursor(*keys(found[size - 1])) if len(found) > size else None
+    return Page([show(item) for item in found[:size]], cursor)
 
 
 def page_limit(limit: int | None, default: int = 50) -> int:
@@ -59,6 +86,10 @@ def page_limit(limit: int | None, default: int = 50) -> int:
     if not 1 <= limit <= MAX_PAGE:
         raise Refused(f"limit must be 1 to {MAX_PAGE}", field="limit")
     return limit
+
+
+def _no_cursor() -> Refused:
+    return Refused("not a cursor of this list", field="cursor", hint="pass 'next' of the page before, unchanged")
 
 
 def keep_encoded_slashes(scope: Any) -> None:

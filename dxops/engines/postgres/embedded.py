@@ -106,12 +106,18 @@ class EmbeddedPostgres:
         self._initdb()
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """The server, for as long as the block runs. For tools; the supervisor starts it as a role."""
+    def running(self, *options: str) -> Iterator[None]:
+        """The server, for as long as the block runs, with further `options`. For tools; the supervisor starts it as a
+        role."""
         self.stop_leftover()
         with (self._data / "postgres.log").open("ab") as output:
             process = subprocess.Popen(  # type: ignore[call-overload]  # user and group, as subprocess takes them
-                self.command, stdout=output, stderr=output, cwd="/", start_new_session=True, **self.popen_options
+                [*self.command, *options],
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                start_new_session=True,
+                **self.popen_options,
             )
         try:
             deadline = time.monotonic() + 60

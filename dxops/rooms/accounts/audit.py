@@ -8,8 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dxops.base.actors import Actor, Scope
 from dxops.base.clock import Clock
-from dxops.base.errors import Refused
-from dxops.base.web import Page, decode_cursor, encode_cursor, page_limit
+from dxops.base.web import Page, decode_number, page_limit, page_of
 from dxops.engines.postgres.database import Database
 from dxops.rooms.accounts import repo
 from dxops.rooms.accounts.model import AuditEntry, AuditFilter
@@ -52,18 +51,8 @@ class AuditLog:
         actor.require(Scope.READ)
         size = page_limit(limit)
         async with self._database.begin() as tx:
-            rows = await repo.list_audit(tx, wanted, _before(cursor), size + 1)
-        items = [_entry(row) for row in rows[:size]]
-        return Page(items, encode_cursor(str(items[-1].seq)) if len(rows) > size else None)
-
-
-def _before(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    (text,) = decode_cursor(cursor, 1)
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Refused("not a cursor of this list", field="cursor", hint="pass 'next' of the page before, unchanged")
-    return int(text)
+            rows = await repo.list_audit(tx, wanted, decode_number(cursor) if cursor else None, size + 1)
+        return page_of(rows, size, lambda row: [str(row.seq)], _entry)
 
 
 def _entry(row: repo.Found) -> AuditEntry:

@@ -12,7 +12,7 @@ from dxops.base.clock import Clock
 from dxops.base.errors import Conflict, Forbidden, Missing, Refused
 from dxops.base.ids import IdSource
 from dxops.base.ports import Audit
-from dxops.base.web import Page, decode_cursor, encode_cursor, page_limit
+from dxops.base.web import Page, decode_cursor, page_limit, page_of
 from dxops.engines.postgres.database import Database, notify
 from dxops.rooms.accounts import repo, rules
 from dxops.rooms.accounts.model import Identity, NewPerson, Person, PersonChange
@@ -39,8 +39,7 @@ class People:
         after = None if cursor is None else decode_cursor(cursor, 1)[0]
         async with self._database.begin() as tx:
             rows = await repo.list_people(tx, after, size + 1)
-        items = [person_of(row) for row in rows[:size]]
-        return Page(items, encode_cursor(items[-1].name) if len(rows) > size else None)
+        return page_of(rows, size, lambda row: [row.name], person_of)
 
     async def named(self, actor: Actor, name: str) -> Person:
         """One person. Needs the scope `read`, or to be them. Raises `Missing`."""

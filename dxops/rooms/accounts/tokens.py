@@ -15,7 +15,7 @@ from dxops.base.clock import Clock
 from dxops.base.errors import Forbidden, Missing, Refused, Unauthenticated
 from dxops.base.ids import IdSource, new_secret
 from dxops.base.ports import Audit
-from dxops.base.web import Page, decode_cursor, encode_cursor, page_limit
+from dxops.base.web import Page, decode_cursor, page_limit, page_of
 from dxops.engines.postgres.database import Database, notify
 from dxops.rooms.accounts import repo, rules
 from dxops.rooms.accounts.model import NewToken, Token
@@ -128,8 +128,7 @@ class Tokens:
         async with self._database.begin() as tx:
             person_id = None if actor.may(Scope.ADMIN) else await _person_of(tx, actor)
             rows = await repo.list_tokens(tx, person_id=person_id, after=after, limit=size + 1)
-        items = [_token(row) for row in rows[:size]]
-        return Page(items, encode_cursor(items[-1].id) if len(rows) > size else None)
+        return page_of(rows, size, lambda row: [row.id], _token)
 
     async def revoke(self, actor: Actor, token_id: str) -> None:
         """End a token: one's own, or anyone's with the scope `admin`. Idempotent. Raises `Missing`."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dxops.base.clock import Clock
-from dxops.base.web import Page, decode_cursor, encode_cursor, page_limit
+from dxops.base.web import Page, decode_cursor, page_limit, page_of
 from dxops.engines.postgres.database import Database
 from dxops.rooms.content import repo
 from dxops.rooms.content.config import ContentConfig
@@ -87,8 +87,7 @@ class Holds:
             after = (root, owner)
         async with self._database.begin() as tx:
             found = await repo.list_holds(tx, self._clock.now(), owners=owners, after=after, limit=size + 1)
-        more = len(found) > size
-        return Page(found[:size], encode_cursor(found[size - 1].root, found[size - 1].owner) if more else None)
+        return page_of(found, size, lambda hold: [hold.root, hold.owner], lambda hold: hold)
 
     async def needed(self) -> list[tuple[str, HoldKind]]:
         """Every root that is held now."""

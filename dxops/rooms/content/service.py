@@ -16,7 +16,7 @@ from dxops.base.clock import Clock
 from dxops.base.errors import Forbidden, Missing, Refused, TooLarge
 from dxops.base.ids import IdSource, new_id
 from dxops.base.ports import Completeness, Imported, TreeEntry
-from dxops.base.web import Page, decode_cursor, encode_cursor, page_limit
+from dxops.base.web import Page, decode_moment, page_limit, page_of
 from dxops.engines.blocks.port import BlockStore
 from dxops.engines.postgres.database import Database
 from dxops.rooms.content import dags, repo, upkeep_repo
@@ -241,15 +241,10 @@ class ContentService:
     async def imports(self, *, cursor: str | None = None, limit: int | None = None) -> Page[ImportRecord]:
         """Imports, newest first."""
         size = page_limit(limit)
-        before = None
-        if cursor is not None:
-            moment, last = decode_cursor(cursor, 2)
-            before = (datetime.fromisoformat(moment), last)
+        before = decode_moment(cursor) if cursor else None
         async with self._database.begin() as tx:
             found = await repo.list_imports(tx, before=before, limit=size + 1)
-        more = len(found) > size
-        last_item = found[size - 1] if more else None
-        return Page(found[:size], encode_cursor(last_item.created_at.isoformat(), last_item.id) if last_item else None)
+        return page_of(found, size, lambda one: [one.created_at.isoformat(), one.id], lambda one: one)
 
     async def pins(self, kind: str = "all") -> AsyncIterator[tuple[str, str, str]]:
         """(cid, `recursive`, `direct` or `indirect`, name); `kind` is one of these or `all`."""

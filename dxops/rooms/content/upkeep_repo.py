@@ -15,7 +15,7 @@ from dxops.rooms.content import rules
 from dxops.rooms.content.model import Collected, Counted, Progress, Upkeep, UpkeepKind, UpkeepState, Verified
 from dxops.rooms.content.repo import metadata
 
-_LOCK = 7_246_003  # the first half of the advisory locks; the second is the kind
+_LOCK = 7_246_004  # the first half of the advisory locks; the second is the kind
 _KEPT = 20  # finished runs of a kind
 _TIME = sa.DateTime(timezone=True)
 

@@ -8,7 +8,7 @@ import msgspec
 
 from dxops.base.errors import Missing
 from dxops.base.ports import Preparer, PublishedModule, ReleasedFile
-from dxops.base.web import Page, decode_cursor, encode_cursor, page_limit
+from dxops.base.web import Page, decode_number, page_limit, page_of
 from dxops.engines.postgres.database import Database
 from dxops.rooms.delivery import repo, rules
 from dxops.rooms.delivery.config import DeliverySettings, EnvironmentConfig
@@ -76,21 +76,21 @@ class Catalogue:
         self, app: str, *, environment: str | None = None, cursor: str | None = None, limit: int | None = None
     ) -> Page[Deployment]:
         """The deployments of an app, newest first."""
-        size, before = page_limit(limit), before_of(cursor)
+        size, before = page_limit(limit), decode_number(cursor) if cursor else None
         async with self._database.begin() as tx:
             name = found_app(await repo.find_app(tx, app), app).name
             found = await repo.list_deployments(tx, name, environment, before, size + 1)
-        return Page([item for _, item in found[:size]], next_of(found, size))
+        return page_of(found, size, seq_of, lambda each: each[1])
 
     async def releases(
         self, app: str, *, environment: str | None = None, cursor: str | None = None, limit: int | None = None
     ) -> Page[Release]:
         """The releases of an app, newest first."""
-        size, before = page_limit(limit), before_of(cursor)
+        size, before = page_limit(limit), decode_number(cursor) if cursor else None
         async with self._database.begin() as tx:
             name = found_app(await repo.find_app(tx, app), app).name
             found = await repo.list_releases(tx, name, environment, before, size + 1)
-        return Page([self.with_urls(item) for _, item in found[:size]], next_of(found, size))
+        return page_of(found, size, seq_of, lambda each: self.with_urls(each[1]))
 
     async def release(self, release_id: str) -> Release:
         """One release. Raises `Missing`."""
@@ -213,14 +213,6 @@ def published_module(release: Release, *, skipped: bool = False, tunnel_url: str
     )
 
 
-def before_of(cursor: str | None) -> int | None:
-    """The sequence number in a cursor of ours. Raises `Refused`."""
-    if cursor is None:
-        return None
-    text = decode_cursor(cursor, 1)[0]
-    return int(text) if text.isascii() and text.isdigit() else 0
-
-
-def next_of(found: Sequence[tuple[int, object]], size: int) -> str | None:
-    """The cursor after `size` of the `size + 1` items asked for."""
-    return encode_cursor(str(found[size - 1][0])) if len(found) > size else None
+def seq_of(found: tuple[int, object]) -> list[str]:
+    """The sort key of what a repository gives with its sequence number."""
+    return [str(found[0])]

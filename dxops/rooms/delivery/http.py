@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from dxops.base.actors import Scope
 from dxops.base.errors import Refused
-from dxops.base.web import Page, actor_of, decode_cursor, decode_segment, encode_cursor, page_limit
+from dxops.base.web import Page, actor_of, decode_cursor, decode_segment, page_limit, page_of
 from dxops.rooms.delivery import http_runs
 from dxops.rooms.delivery.model import (
     AppSummary,
@@ -119,7 +119,7 @@ def router(delivery: Delivery) -> Router:
         size = page_limit(limit, 200)
         after = decode_cursor(cursor, 1)[0] if cursor else ""
         found = [app for app in await delivery.list_apps() if app.name > after]
-        return Page(found[:size], encode_cursor(found[size - 1].name) if len(found) > size else None)
+        return page_of(found, size, lambda app: [app.name], lambda app: app)
 
     @get("/apps/{name:str}", summary="One app", tags=["delivery"])
     async def one_app(request: AnyRequest, name: FromPath[str]) -> AppSummary:

@@ -14,10 +14,10 @@ from dxops.base.actors import Actor, Scope
 from dxops.base.clock import Clock
 from dxops.base.errors import Conflict, Missing, Refused, TooLarge, Unavailable
 from dxops.base.ids import IdSource
-from dxops.base.web import Page, page_limit
+from dxops.base.web import Page, decode_number, page_limit, page_of
 from dxops.engines.postgres.database import Database, notify
 from dxops.rooms.delivery import rules, runs_repo
-from dxops.rooms.delivery.catalogue import before_of, next_of
+from dxops.rooms.delivery.catalogue import seq_of
 from dxops.rooms.delivery.model import LogText, Run, RunLine, RunStatus, Source
 from dxops.rooms.delivery.wakeups import RUN, Wakeups
 from dxops.wire.sgr import colored_line, plain_line
@@ -110,10 +110,10 @@ class Runs:
 
     async def list(self, app: str | None, cursor: str | None, limit: int | None) -> Page[Run]:
         """Newest first."""
-        size, before = page_limit(limit), before_of(cursor)
+        size, before = page_limit(limit), decode_number(cursor) if cursor else None
         async with self._database.begin() as tx:
             found = await runs_repo.listed(tx, app, before, size + 1)
-        return Page([run for _, run in found[:size]], next_of(found, size))
+        return page_of(found, size, seq_of, lambda each: each[1])
 
     async def follow(self, run_id: str, after: int, *, colors: bool) -> AsyncIterator[RunLine]:
         """Every line after `after`, then live until the run is finished; plain text, or with `colors` as `wire.sgr`

@@ -34,5 +34,5 @@ const stat = await files.stat(directory)
 answer.stat = [stat.type, `${stat.cid}`]
 await verifiedFetch.stop()
 await helia.stop()
-console.log(JSON.stringify(answer))
-process.exit(0) // idle sockets of its agents would hold the process
+// idle sockets of its agents would hold the process; a pipe takes 64 KiB at a time
+process.stdout.write(JSON.stringify(answer), () => process.exit(0))
