@@ -126,7 +126,7 @@ async def test_too_many_wrong_ones_are_told_to_wait(client: httpx.AsyncClient) -
     response = await sign_in(client)
     assert response.status_code == 429
     assert int(response.headers["retry-after"]) >= 1
-    assert "too many failed logins" in response.text
+    assert "Too many failed logins" in response.text
 
 
 async def test_what_people_type_is_escaped(client: httpx.AsyncClient) -> None:

@@ -107,7 +107,7 @@ async def test_an_unverified_mail_address_opens_no_ones_account(database: Databa
         at.provider.claims["email_verified"] = False
         response = await at.sign_in()
         assert response.status_code == 403
-        assert "nobody here has that identity" in response.text
+        assert "Nobody here has that identity" in response.text
         assert (await at.client.get("/api/me")).status_code == 401
 
 
