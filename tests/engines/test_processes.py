@@ -16,6 +16,7 @@ import pytest
 from dxops.base.errors import Unavailable
 from dxops.engines.postgres import embedded
 from dxops.engines.postgres.processes import PROC, command_of
+from tests.harness import eventually
 
 needs_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps (Debian: procps)")
 needs_proc = pytest.mark.skipif(not PROC.joinpath("self").exists(), reason="needs /proc")
@@ -31,7 +32,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 @needs_proc
 def test_by_proc(sleeper: subprocess.Popen[bytes]) -> None:
-    assert "a marked argument" in (command_of(sleeper.pid) or "")
+    eventually(lambda: "a marked argument" in (command_of(sleeper.pid) or ""))  # the kernel is still at its exec
     sleeper.kill()
     sleeper.wait()
     assert command_of(sleeper.pid) is None
@@ -39,7 +40,7 @@ def test_by_proc(sleeper: subprocess.Popen[bytes]) -> None:
 
 @needs_ps
 def test_by_ps(sleeper: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    assert "a marked argument" in (command_of(sleeper.pid, proc=tmp_path / "none") or "")
+    eventually(lambda: "a marked argument" in (command_of(sleeper.pid, proc=tmp_path / "none") or ""))
     sleeper.kill()
     sleeper.wait()
     assert command_of(sleeper.pid, proc=tmp_path / "none") is None
