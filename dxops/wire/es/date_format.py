@@ -211,7 +211,7 @@ class _PatternReader:
                 self.regex += "(?:"
             elif piece == "]" and depth:
                 depth -= 1
-                self.regex += ")?"
+                self.regex += ")?+"
             elif piece[0] == "'":
                 self._literal("'" if piece == "''" else piece[1:-1].replace("''", "'"))
             elif piece[0].isascii() and piece[0].isalpha():
@@ -231,7 +231,7 @@ class _PatternReader:
         self.writers.append(lambda _: text)
 
     def _add(self, regex: str, part: str, convert: Convert, write: Writer) -> None:
-        self.regex += f"({regex})"
+        self.regex += f"((?>{regex}))"  # atomic, as Java reads: a hostile format cannot make it slow
         self.parts.append((part, convert))
         self.writers.append(write)
 
@@ -244,7 +244,7 @@ class _PatternReader:
             self._add(_any_of(names), "month", lambda text: numbers[text.lower()], lambda at: names[at.month])
         elif letter in "Ec" or (letter == "e" and count >= 3):
             days = _DAYS if count >= 4 else tuple(day[:3] for day in _DAYS)
-            self.regex += f"(?:{_any_of(days)})"
+            self.regex += f"(?>{_any_of(days)})"
             self.writers.append(lambda at: days[at.weekday()])
         elif letter in _NUMBERS and count <= (3 if letter == "D" else 2):
             write = _WRITE[letter]
