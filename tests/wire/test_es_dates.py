@@ -174,6 +174,7 @@ def test_formats_are_written(format: str | None, zone_text: str, expected: str) 
         ("2024", "yyyyf", "Unknown pattern letter: f"),
         ("2024", "yyyy[", "a [ is not closed"),
         ("2024", "yyyy||", "an empty format"),
+        ("2024", "||".join(["yy"] * 100_000), "more than 16"),
         ("x" * 300, None, "failed to parse"),
     ],
 )

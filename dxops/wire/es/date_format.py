@@ -21,6 +21,7 @@ from dxops.wire.es.zones import epoch_ms, local, offset_text, zone, zone_name
 
 DEFAULT: Final = "strict_date_optional_time||epoch_millis"
 MAX_LENGTH: Final = 256
+MAX_FORMATS: Final = 16
 
 _MONTHS: Final = tuple(calendar.month_name)
 _SHORT_MONTHS: Final = tuple(calendar.month_abbr)
@@ -327,9 +328,9 @@ def _ms(text: str) -> int:
 @lru_cache(maxsize=256)
 def date_format(spec: str) -> tuple[DateFormat, ...]:
     """The formats of `spec`, which are joined by `||`. Raises `EsError` for an unknown name or pattern."""
-    names = [name.strip() for name in spec.split("||")]
-    if not all(names):
-        raise EsError(ILLEGAL, f"Invalid format: [{spec[:MAX_LENGTH]}]: an empty format")
+    names = [name.strip() for name in spec.split("||", MAX_FORMATS + 1)]
+    if not all(names) or len(names) > MAX_FORMATS:
+        raise EsError(ILLEGAL, f"Invalid format: [{spec[:MAX_LENGTH]}]: an empty format, or more than {MAX_FORMATS}")
     return tuple(DateFormat(name) for name in names)
 
 
