@@ -17,6 +17,8 @@ from dxops.wire.query_terms import QueryTerm
 from dxops.wire.text_words import WORD, words
 
 MAX_CHARS: Final = 1_000_000
+MAX_TERMS: Final = 64  # of those that are not plain words
+MAX_PHRASE: Final = 100  # words
 _PIECE: Final = re.compile(r"\\(.)|([*?])|([^*?\\]+)", re.DOTALL)
 
 
@@ -31,8 +33,15 @@ def marks(text: str, terms: Iterable[QueryTerm]) -> list[Mark]:
     """The places of `terms` in `text`, in order, none within another. Of a very long text, the beginning."""
     text = text[:MAX_CHARS]
     spans = [(found.start(), found.end(), found[0].lower()) for found in WORD.finditer(text)]
-    found: list[Mark] = []
+    plain: set[str] = set()
+    others: dict[QueryTerm, None] = {}
     for term in terms:
+        if term.kind == kinds.WORD:
+            plain.add(term.text.lower())
+        else:
+            others[msgspec.structs.replace(term, fields=())] = None
+    found = [Mark(start, end) for start, end, word in spans if word in plain]
+    for term in list(others)[:MAX_TERMS]:
         found += _of(text, spans, term)
     return _merged(found)
 
@@ -43,8 +52,6 @@ Spans = list[tuple[int, int, str]]
 def _of(text: str, spans: Spans, term: QueryTerm) -> list[Mark]:
     wanted = term.text.lower()
     match term.kind:
-        case kinds.WORD:
-            return [Mark(start, end) for start, end, word in spans if word == wanted]
         case kinds.PREFIX:
             return [Mark(start, end) for start, end, word in spans if wanted and word.startswith(wanted)]
         case kinds.FUZZY:
@@ -61,6 +68,8 @@ def _of(text: str, spans: Spans, term: QueryTerm) -> list[Mark]:
 
 def _phrase(text: str, spans: Spans, phrase: str, last_is_prefix: bool) -> list[Mark]:
     wanted = words(phrase)
+    if len(wanted) > MAX_PHRASE:
+        return []
     if not wanted:
         return [Mark(0, len(text))] if text and text == phrase else []
     said = [word for _, _, word in spans]
@@ -69,7 +78,8 @@ def _phrase(text: str, spans: Spans, phrase: str, last_is_prefix: bool) -> list[
     return [
         Mark(spans[at][0], spans[at + size - 1][1])
         for at in range(len(said) - size + 1)
-        if said[at : at + size - 1] == before
+        if (size == 1 or said[at] == wanted[0])
+        and said[at : at + size - 1] == before
         and (said[at + size - 1] == last or (last_is_prefix and said[at + size - 1].startswith(last)))
     ]
 

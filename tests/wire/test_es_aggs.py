@@ -616,6 +616,8 @@ def test_arithmetic_without_a_value() -> None:
         ("000", 7, "007"),
         ("#.##", 0.5, ".5"),
         ("0 ms", 3, "3 ms"),
+        ("0.0", 1e300, "1" + "0" * 300 + ".0"),
+        ("0.0", 5e-324, "0.0"),
     ],
 )
 def test_number_formats(pattern: str, value: float, text: str) -> None:

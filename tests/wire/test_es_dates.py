@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
+import time
 
 import pytest
 from hypothesis import given
@@ -173,6 +174,7 @@ def test_formats_are_written(format: str | None, zone_text: str, expected: str) 
         ("2024", "yyyyf", "Unknown pattern letter: f"),
         ("2024", "yyyy[", "a [ is not closed"),
         ("2024", "yyyy||", "an empty format"),
+        ("2024", "||".join(["yy"] * 100_000), "more than 16"),
         ("x" * 300, None, "failed to parse"),
     ],
 )
@@ -261,6 +263,22 @@ def test_what_is_written_is_read_again(ms: int, zone_text: str) -> None:
 def test_hostile_texts_are_read_or_refused(text: str) -> None:
     with contextlib.suppress(EsError):
         assert isinstance(parse_date(text, NOW, time_zone="Europe/Berlin"), int)
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("[d]" * 85, "1" * 80 + "x"),
+        ("dM" * 120, "1" * 250),
+        ("[M[d]]" * 40, "1" * 70 + "x"),
+        ("VV" + "[VV]" * 60, "a" * 250),
+    ],
+)
+def test_a_hostile_format_takes_no_time(format: str, text: str) -> None:
+    start = time.process_time()
+    with pytest.raises(EsError):
+        parse_date(text, NOW, format=format)
+    assert time.process_time() - start < 1
 
 
 @given(st.text(alphabet="yMdHhmsSaEXxZzVe[]'-/: {}#é", max_size=30))

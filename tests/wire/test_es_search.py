@@ -14,11 +14,12 @@ from dxops.wire import kql
 from dxops.wire.es.durations import duration_ms
 from dxops.wire.es.errors import EsError
 from dxops.wire.es.fields import FieldRequest, SourceFilter, filter_source, flatten, parse_source, select_fields
-from dxops.wire.es.highlight import Highlight, HighlightField, fragments, parse_highlight
+from dxops.wire.es.highlight import Highlight, HighlightField, fragments, parse_highlight, wanted_terms
 from dxops.wire.es.hits import HitsRequest
 from dxops.wire.es.msearch import parse_msearch
 from dxops.wire.es.search import Collapse, Pit, SearchRequest, parse_count, parse_search
 from dxops.wire.es.sorting import SortKey
+from dxops.wire.name_patterns import name_matches
 from dxops.wire.query_marks import marks
 from dxops.wire.query_terms import QueryTerm
 from dxops.wire.query_tree import All, Fuzzy, Phrase, Term, Wildcard, Words
@@ -248,20 +249,20 @@ def test_stored_fields_switch_the_source_off() -> None:
 )
 def test_highlighting_a_whole_value(query: str, text: str, shown: str | None) -> None:
     how = HighlightField("*", "<", ">", fragments=0)
-    assert fragments(text, "m", kql.parse(query), how) == ([shown] if shown else [])
+    assert fragments(text, wanted_terms(kql.parse(query), "m", how), how) == ([shown] if shown else [])
 
 
 def test_fragments_are_cut_around_marks() -> None:
     text = "word " * 40 + "needle " + "word " * 40 + "needle needle end"
     how = HighlightField("m", fragment_size=30)
-    found = fragments(text, "m", Words(("m",), "needle"), how)
+    found = fragments(text, kql.terms(Words(("m",), "needle")), how)
     assert [each.count("<em>needle</em>") for each in found] == [1, 2]
     assert all(len(each.replace("<em>", "").replace("</em>", "")) <= 40 for each in found)
     by_score = HighlightField("m", fragment_size=30, by_score=True, fragments=1)
-    assert [each.count("<em>") for each in fragments(text, "m", Words((), "needle"), by_score)] == [2]
-    assert fragments(text, "m", Words((), "x"), HighlightField("m", no_match_size=6)) == ["word w"]
+    assert [each.count("<em>") for each in fragments(text, kql.terms(Words((), "needle")), by_score)] == [2]
+    assert fragments(text, kql.terms(Words((), "x")), HighlightField("m", no_match_size=6)) == ["word w"]
     encoded = HighlightField("m", "[", "]", encode_html=True)
-    assert fragments("<b>needle</b>", "m", Words((), "needle"), encoded) == ["&lt;b&gt;[needle]&lt;/b&gt;"]
+    assert fragments("<b>needle</b>", kql.terms(Words((), "needle")), encoded) == ["&lt;b&gt;[needle]&lt;/b&gt;"]
 
 
 def test_the_explorer_s_highlight_request() -> None:
@@ -304,12 +305,48 @@ def test_a_hostile_pattern_takes_no_time() -> None:
     assert time.process_time() - start < 2
 
 
+@pytest.mark.parametrize(
+    "terms",
+    [
+        kql.terms(Words((), " ".join(f"w{number}" for number in range(20_000)))),
+        kql.terms(Phrase((), "a " * 30_000 + "b")),
+        kql.terms(Phrase((), "a " * 99 + "b")),
+        tuple(QueryTerm((str(number),), "fuzzy", f"a{number}", 2) for number in range(1_000)),
+        (QueryTerm((), "wildcard", "?" * 10_000),),
+    ],
+)
+def test_many_terms_take_no_time(terms: tuple[QueryTerm, ...]) -> None:
+    start = time.process_time()
+    marks("a b " * 10_000, terms)
+    assert time.process_time() - start < 4
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        ("a", "a", True),
+        ("a", "a.b", False),
+        ("*", "", True),
+        ("a*", "a.b", True),
+        ("*b", "a.b", True),
+        ("a*b", "ab", True),
+        ("a*b", "a", False),
+        ("ab*ba", "aba", False),
+        ("*a*b*", "xaxbx", True),
+        ("*a*b*", "xbxax", False),
+        ("*a" * 2_000 + "b", "a" * 50_000, False),
+    ],
+)
+def test_name_patterns(pattern: str, name: str, expected: bool) -> None:
+    assert name_matches(pattern, name) is expected
+
+
 @given(st.text(max_size=60), st.text(alphabet="ab*?\\ ", max_size=12), st.integers(1, 30))
 def test_any_text_is_highlighted_without_loss(text: str, pattern: str, size: int) -> None:
     for mark in marks(text, [QueryTerm((), "wildcard", pattern), QueryTerm((), "word", "a")]):
         assert 0 <= mark.start < mark.end <= len(text)
     how = HighlightField("m", "", "", fragment_size=size, fragments=100)
-    for each in fragments(text, "m", Wildcard((), pattern), how):
+    for each in fragments(text, kql.terms(Wildcard((), pattern)), how):
         assert each in text
 
 

@@ -127,8 +127,6 @@ class _Encoder:
             return format_ms(int(value), self.format)
         return number_format(self.format).write(value) if self.format else None
 
-    # buckets
-
     def _buckets(self, result: Buckets) -> dict[str, Any]:
         match self.spec:
             case Terms():
@@ -221,8 +219,6 @@ class _Encoder:
         if isinstance(spec, DateRanges):
             return format_ms(int(bound), spec.format, zone(spec.time_zone))
         return number_format(spec.format).write(bound) if spec.format else str(float(bound))
-
-    # metrics
 
     def _stats(self, result: Stats) -> dict[str, Any]:
         values = stats_of(result, self.spec.sigma if isinstance(self.spec, ExtendedStats) else 2.0)

@@ -28,6 +28,7 @@ _CALENDAR: Final = {
     "year": "y",
     "1y": "y",
 }
+MAX_PATH: Final = 1_000
 _FIXED: Final = re.compile(r"([+-]?)([0-9]{1,12})(ms|s|m|h|d)")
 _FIXED_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -58,6 +59,8 @@ def parse_order(value: Any, default: tuple[OrderKey, ...]) -> tuple[OrderKey, ..
         for path, way in item.items():
             if not isinstance(way, str) or way.lower() not in ("asc", "desc"):
                 raise EsError(PARSING, f"Unknown order direction [{way}] of [{path}]", key="order")
+            if len(path) > MAX_PATH:
+                raise EsError(ILLEGAL, f"[order] has a path longer than {MAX_PATH} characters", key="order")
             name = "_key" if path in ("_term", "_time") else str(path)
             found.append(OrderKey(name, way.lower() == "desc"))
     return tuple(found)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 import msgspec
 
-from dxops.wire.es.agg_options import OrderKey
+from dxops.wire.es.agg_options import MAX_PATH, OrderKey
 from dxops.wire.es.body import Body
 from dxops.wire.es.errors import ILLEGAL, EsError
 from dxops.wire.es.expression import Expression, parse_expression
@@ -108,7 +108,7 @@ def _path(body: Body) -> str:
     value = body.take("buckets_path")
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_PATH:
         raise EsError(ILLEGAL, f"[buckets_path] must contain exactly one entry for [{body.kind}]", key="buckets_path")
     return value
 
@@ -181,7 +181,9 @@ def _bucket_script(value: Any, kind: str = "bucket_script") -> BucketScript:
         paths = {"_value": paths}
     elif isinstance(paths, list):
         paths = {f"_value{number}": path for number, path in enumerate(paths)}
-    if not isinstance(paths, dict) or not all(isinstance(each, str) for each in paths.values()):
+    if not isinstance(paths, dict) or not all(
+        isinstance(each, str) and len(each) <= MAX_PATH for each in paths.values()
+    ):
         raise EsError(ILLEGAL, f"Missing or malformed [buckets_path] for [{kind}]", key="buckets_path")
     expression = parse_expression(_script(body), frozenset(paths))
     made = BucketScript(tuple(paths.items()), expression, _policy(body), body.text("format"), kind == "bucket_selector")

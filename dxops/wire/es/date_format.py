@@ -21,6 +21,7 @@ from dxops.wire.es.zones import epoch_ms, local, offset_text, zone, zone_name
 
 DEFAULT: Final = "strict_date_optional_time||epoch_millis"
 MAX_LENGTH: Final = 256
+MAX_FORMATS: Final = 16
 
 _MONTHS: Final = tuple(calendar.month_name)
 _SHORT_MONTHS: Final = tuple(calendar.month_abbr)
@@ -211,7 +212,7 @@ class _PatternReader:
                 self.regex += "(?:"
             elif piece == "]" and depth:
                 depth -= 1
-                self.regex += ")?"
+                self.regex += ")?+"
             elif piece[0] == "'":
                 self._literal("'" if piece == "''" else piece[1:-1].replace("''", "'"))
             elif piece[0].isascii() and piece[0].isalpha():
@@ -231,7 +232,7 @@ class _PatternReader:
         self.writers.append(lambda _: text)
 
     def _add(self, regex: str, part: str, convert: Convert, write: Writer) -> None:
-        self.regex += f"({regex})"
+        self.regex += f"((?>{regex}))"  # atomic, as Java reads: a hostile format cannot make it slow
         self.parts.append((part, convert))
         self.writers.append(write)
 
@@ -244,7 +245,7 @@ class _PatternReader:
             self._add(_any_of(names), "month", lambda text: numbers[text.lower()], lambda at: names[at.month])
         elif letter in "Ec" or (letter == "e" and count >= 3):
             days = _DAYS if count >= 4 else tuple(day[:3] for day in _DAYS)
-            self.regex += f"(?:{_any_of(days)})"
+            self.regex += f"(?>{_any_of(days)})"
             self.writers.append(lambda at: days[at.weekday()])
         elif letter in _NUMBERS and count <= (3 if letter == "D" else 2):
             write = _WRITE[letter]
@@ -327,9 +328,9 @@ def _ms(text: str) -> int:
 @lru_cache(maxsize=256)
 def date_format(spec: str) -> tuple[DateFormat, ...]:
     """The formats of `spec`, which are joined by `||`. Raises `EsError` for an unknown name or pattern."""
-    names = [name.strip() for name in spec.split("||")]
-    if not all(names):
-        raise EsError(ILLEGAL, f"Invalid format: [{spec[:MAX_LENGTH]}]: an empty format")
+    names = [name.strip() for name in spec.split("||", MAX_FORMATS + 1)]
+    if not all(names) or len(names) > MAX_FORMATS:
+        raise EsError(ILLEGAL, f"Invalid format: [{spec[:MAX_LENGTH]}]: an empty format, or more than {MAX_FORMATS}")
     return tuple(DateFormat(name) for name in names)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from dxops.wire.es.body import Body, json_kind
 from dxops.wire.es.errors import PARSING, EsError
+from dxops.wire.name_patterns import name_is_within, name_matches
 
 MAX_DEPTH: Final = 100  # of documents: what is deeper is kept or left out as a whole
 _TRUE: Final = ("true", "")
@@ -76,18 +75,6 @@ def _field(item: Any, kind: str) -> FieldRequest:
     return found
 
 
-@lru_cache(maxsize=512)
-def _pattern(pattern: str, below: bool) -> re.Pattern[str]:
-    """`below`: whatever is below a match matches too (`a` takes `a.b`)."""
-    body = ".*".join(re.escape(part) for part in re.sub(r"\*+", "*", pattern).split("*"))
-    return re.compile(body + (r"(?:\..*)?" if below else ""), re.DOTALL)
-
-
-def name_matches(pattern: str, name: str) -> bool:
-    """Whether a field's dotted name is that of `pattern`, in which `*` is any run, dots included."""
-    return pattern in ("*", name) or ("*" in pattern and _pattern(pattern, False).fullmatch(name) is not None)
-
-
 def filter_source(document: dict[str, Any], wanted: SourceFilter) -> dict[str, Any]:
     """The part of a document that `wanted` keeps. Objects that lose everything are left out, arrays keep elements."""
     if not wanted.includes and not wanted.excludes:
@@ -111,9 +98,9 @@ def _filtered(value: Any, name: str, wanted: SourceFilter, inside: bool, depth: 
     found: dict[str, Any] = {}
     for key, child in value.items():
         path = f"{name}.{key}" if name else key
-        if any(_pattern(each, True).fullmatch(path) for each in wanted.excludes):
+        if any(name_is_within(each, path) for each in wanted.excludes):
             continue
-        taken = inside or any(_pattern(each, True).fullmatch(path) for each in wanted.includes)
+        taken = inside or any(name_is_within(each, path) for each in wanted.includes)
         kept_child = _filtered(child, path, wanted, taken, depth - 1)
         if kept_child is not _NONE:
             found[key] = kept_child

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from dxops.wire.es.body import Body, json_kind
 from dxops.wire.es.errors import PARSING, EsError
-from dxops.wire.es.fields import name_matches
 from dxops.wire.es.query import parse_query
+from dxops.wire.name_patterns import name_matches
 from dxops.wire.query_marks import Mark, marks
 from dxops.wire.query_terms import QueryTerm, terms
 from dxops.wire.query_tree import Node
@@ -81,9 +82,13 @@ def _options(body: Body, base: HighlightField) -> HighlightField:
     return made
 
 
-def fragments(text: str, field: str, search: Node, how: HighlightField) -> list[str]:
-    """The fragments of one value of `field`; none where nothing matches and no `no_match_size` is set."""
-    wanted = [each for each in terms(how.query or search) if _applies(each, field, how)]
+def wanted_terms(search: Node, field: str, how: HighlightField) -> tuple[QueryTerm, ...]:
+    """What to mark in values of `field`: once a field, not once a value."""
+    return tuple(each for each in terms(how.query or search) if _applies(each, field, how))
+
+
+def fragments(text: str, wanted: Iterable[QueryTerm], how: HighlightField) -> list[str]:
+    """The fragments of one value; none where nothing matches and no `no_match_size` is set."""
     found = marks(text, wanted)
     if not found:
         return [_shown(text[: how.no_match_size], [], how)] if how.no_match_size and text else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from functools import lru_cache
 from typing import Final
 
@@ -26,8 +26,9 @@ class NumberFormat(msgspec.Struct, frozen=True):
         """`value` as text, rounded half to even."""
         number = Decimal(str(value))
         scale = 100 if "%" in self.prefix + self.suffix else 1000 if "‰" in self.prefix + self.suffix else 1
-        rounded = (number * scale).quantize(Decimal(1).scaleb(-self.most), ROUND_HALF_EVEN)
-        whole, _, fraction = f"{abs(rounded):f}".partition(".")
+        with localcontext(prec=500):  # a double has up to 309 digits before the point
+            rounded = (number * scale).quantize(Decimal(1).scaleb(-self.most), ROUND_HALF_EVEN)
+        whole, _, fraction = f"{rounded.copy_abs():f}".partition(".")
         whole = whole.lstrip("0").rjust(self.whole, "0")
         fraction = fraction[: self.least] + fraction[self.least :].rstrip("0")
         if self.grouping:

@@ -71,8 +71,6 @@ class Reader:
         """The query's text from token `start` to the last one taken."""
         return self.text[self.tokens[start].start : self.tokens[self.at - 1].end]
 
-    # precedence
-
     def expression(self) -> p.Expression:
         self.depth += 1
         if self.depth > MAX_DEPTH:
@@ -216,8 +214,6 @@ class Reader:
             self.at += 1
             found = p.Call(name, (found,))
         return found
-
-    # primaries
 
     def _primary(self) -> p.Expression:
         token = self.token
