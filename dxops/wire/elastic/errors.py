@@ -70,11 +70,17 @@ class ElasticRefused(Refused):
 
 
 def dumps(value: object) -> bytes:
-    """JSON of a value that may hold lone surrogates or integers beyond 64 bits; the former become U+FFFD."""
+    """JSON of a value that may hold lone surrogates, which become `?`, or integers beyond 64 bits.
+
+    Raises `ElasticRefused` for one that is nested too deep to be written (at least 250 levels always can be).
+    """
     try:
         return orjson.dumps(value)
-    except (TypeError, UnicodeEncodeError):
-        return msgspec.json.encode(_plain(value))
+    except TypeError:
+        try:
+            return msgspec.json.encode(_plain(value))
+        except RecursionError:
+            raise ElasticRefused(illegal_argument("a value is nested too deep to be written")) from None
 
 
 def _plain(value: object) -> object:

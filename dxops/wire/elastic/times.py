@@ -38,7 +38,7 @@ def read_time(value: object) -> int | None:
         return _read_text(value)
     if type(value) is int or type(value) is float:
         return _in_range(value)
-    if type(value) is list and len(value) == 1:
+    if type(value) is list and len(value) == 1 and type(value[0]) is not list:
         return read_time(value[0])
     return None
 

@@ -302,6 +302,12 @@ def test_a_timestamp_that_is_none_fails_its_item(value: bytes) -> None:
     assert fault.caused_by.type == "illegal_argument_exception"
 
 
+def test_a_timestamp_that_is_nested_deeply_fails_its_item() -> None:
+    _, _, fault = one(b'{"@timestamp":' + b"[" * 1000 + b"]" * 1000 + b"}")
+    assert fault is not None
+    assert "failed to parse field [@timestamp]" in fault.reason
+
+
 def test_a_bad_timestamp_in_the_words_of_7() -> None:
     _, _, fault = one(b'{"@timestamp":"soon"}', legacy=True)
     assert fault is not None

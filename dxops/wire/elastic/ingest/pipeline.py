@@ -232,7 +232,7 @@ def _run_one(document: Document, processor: Processor) -> None:
     except ProcessorFailure as failure:
         _failed(document, processor, failure, holds)
         return
-    except (RecursionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (RecursionError, ArithmeticError, LookupError, TypeError, ValueError, ElasticRefused) as error:
         reason = f"the processor [{processor.kind}] cannot handle this document: {type(error).__name__}: {error}"
         _failed(document, processor, ProcessorFailure(reason[:1000]), holds)
         return

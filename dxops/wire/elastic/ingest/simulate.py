@@ -32,7 +32,10 @@ def simulate(
         raise ElasticRefused(illegal_argument(f"[docs] has more than {MAX_DOCS} documents"))
     documents = [_document(doc, number, now_ms) for number, doc in enumerate(docs)]
     answer = _verbose if verbose else _plain
-    return {"docs": [answer(document, pipeline, lookup) for document in documents]}
+    try:
+        return {"docs": [answer(document, pipeline, lookup) for document in documents]}
+    except RecursionError:
+        raise ElasticRefused(illegal_argument("a document is nested too deep to be shown")) from None
 
 
 def _pipeline(body: dict[str, Any], lookup: Lookup, name: str | None) -> Pipeline:

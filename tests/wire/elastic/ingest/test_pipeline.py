@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dxops.wire.elastic.documents import read_document
 from dxops.wire.elastic.errors import ElasticRefused
 from dxops.wire.elastic.ingest.document import Document, ProcessorFailure
 from dxops.wire.elastic.ingest.pipeline import PROCESSORS, Pipeline, find_loops, ingest, read_pipeline
@@ -262,6 +263,15 @@ def test_simulate() -> None:
     }
     assert answer["docs"][1] is None
     assert answer["docs"][2]["error"]["reason"] == "f"
+
+
+def test_documents_nested_deeply_end_in_words() -> None:
+    deep = read_document(b'{"a":' + b"[" * 1000 + b"]" * 1000 + b"}")
+    for processor in ({"set": {"field": "b", "value": "{{a}}"}}, {"set": {"field": "b", "copy_from": "a"}}):
+        with pytest.raises(ProcessorFailure, match=r"nested too deep|recursion"):
+            run(deep, p={"processors": [processor]})
+    with pytest.raises(ElasticRefused, match="nested too deep"):
+        simulate({"pipeline": {"processors": []}, "docs": [{"_source": deep}]}, pipelines().get, now_ms=NOW)
 
 
 def test_simulate_verbose() -> None:
