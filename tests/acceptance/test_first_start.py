@@ -9,6 +9,11 @@ import httpx
 from tests.harness import System, eventually
 
 CONTRACT_KEYS = {
+    "elastic_url",
+    "elastic_user",
+    "elastic_password",
+    "elastic_api_key",
+    "clickhouse_url",
     "console_url",
     "admin_user",
     "admin_password_file",
@@ -75,7 +80,7 @@ def test_the_tls_listener_is_trusted_through_the_ca_file(system: System) -> None
 
 def test_health_names_every_role(system: System) -> None:
     answer = httpx.get(f"http://{system.listen['console']}/api/health").json()
-    assert answer["roles"].keys() == {"postgres", "web", "edge", "worker"}
+    assert answer["roles"].keys() == {"postgres", "store", "ingest", "loader", "web", "edge", "worker"}
 
 
 def test_links_are_checked_by_the_worker(system: System) -> None:
