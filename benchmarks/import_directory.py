@@ -8,7 +8,8 @@ whose rates contain those of the file system that holds the image.
 The source is in the page cache, each store is empty but set up. In each round hashing, writers and imports run in a
 random order. On a disk everything is deleted at the end only: an ext4 without a journal walks past the inodes deleted
 in the last minutes for each file it creates. Each import runs in a process of its own, whose peak memory is a row. So
-is the share of the machine that other processes used meanwhile: with more than a few percent the figures mean little.
+is the share of the machine that other processes used meanwhile: with more than a few percent the figures mean little,
+so each measurement waits some seconds for the machine to be idle.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ TARGET_RSS_MB = 200
 PROFILES = ("v0-2015", "v1-256k", "v1-2025")
 _PLACE_BYTES = 16 * 10**9
 
-_CHILD = """
-import json, os, resource, sys, time
+_CHILD = r"""
+import json, os, re, sys, time
 from pathlib import Path
 from dxops.engines.blocks.files import FileBlocks
 from dxops.rooms.content.importer import import_path
@@ -55,7 +56,8 @@ import_path(store, sys.argv[1], PROFILES[sys.argv[3]])
 took = time.perf_counter() - started
 others = machine() - everyone - (time.process_time() - own)
 store.close()
-print(json.dumps([took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, others / took / os.cpu_count()]))
+peak = int(re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1])  # ru_maxrss would count our parent's
+print(json.dumps([took, peak / 1024, others / took / os.cpu_count()]))
 """
 
 
@@ -91,6 +93,7 @@ def measure(source: Path, place: Path) -> Iterator[dict[str, object]]:
         names = ["sha256", *writers.all, *PROFILES]
         random.shuffle(names)
         for name in names:
+            settle()
             folder = place / f"{index}-{names.index(name)}"
             if name == "sha256":
                 took = sha256_time()
@@ -127,7 +130,7 @@ def _row(name: str, ours: list[float], peer: list[float], target: float | None) 
         "ratio": ratio,
         "best": max(ours),
         "best_ratio": max(rate / other for rate, other in zip(ours, peer, strict=True)),
-        "rounds": [ours, peer],
+        "rounds": [[round(rate) for rate in ours], [round(rate) for rate in peer]],
         "target": None if target is None else f">= {target}",
         "ok": None if target is None else ratio >= target,
     }
@@ -143,6 +146,21 @@ def _limit(name: str, value: float, unit: str, limit: int | None) -> dict[str, o
         "target": None if limit is None else f"< {limit}",
         "ok": None if limit is None else value < limit,
     }
+
+
+def settle() -> None:
+    """Wait until the CPUs are nearly idle, ten seconds at most."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        before = _idle_s()
+        time.sleep(0.3)
+        if _idle_s() - before > 0.9 * 0.3 * (os.cpu_count() or 1):
+            return
+
+
+def _idle_s() -> float:
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()
+    return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
 
 
 def make_tree(root: Path) -> None:
