@@ -95,7 +95,9 @@ def links(block: bytes) -> list[Cid]:
         if is_map:
             last = reader.key(last)
         major, number = reader.head()
-        if major == 2 or major == 3:
+        if major < 2:
+            continue
+        if major < 4:
             reader.take(number)
         elif major == 4 or major == 5:
             reader.bound(number * (major - 3))

@@ -14,12 +14,13 @@ from dxops.base.errors import DxopsError, Refused
 from dxops.base.ports import Completeness
 from dxops.engines.blocks.port import BlockStore, CorruptBlock, MissingBlock
 from dxops.rooms.content.reader import Reader
-from dxops.wire.cid import DAG_PB, RAW, Cid
+from dxops.wire.cid import DAG_CBOR, DAG_PB, RAW, Cid
 from dxops.wire.dagcbor import links_of
 from dxops.wire.unixfs import Node, decode_node
 
 _TOUCH_AT_ONCE = 1000
 _NAMED_MISSING = 20
+_PREFIXES = {codec: bytes((1, codec)) for codec in (RAW, DAG_PB, DAG_CBOR)}
 
 
 def reach(
@@ -67,7 +68,8 @@ def reach(
 
 def key_of(cid: Cid) -> bytes:
     """What makes two CIDs the same node: v0 and v1 are, other codecs over the same bytes are not."""
-    return bytes(cid.to_v1())
+    prefix = _PREFIXES.get(cid.codec)
+    return bytes(cid.to_v1()) if prefix is None else prefix + cid.multihash
 
 
 def walk(blocks: BlockStore, root: Cid, *, duplicates: bool = False) -> Iterator[tuple[Cid, bytes]]:
