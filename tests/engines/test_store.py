@@ -269,7 +269,8 @@ def test_a_query_ends_with_its_client(store: StoreProcess, sql: str) -> None:
 
 def test_slow_clients_neither_fill_memory_nor_stop_others(store: StoreProcess) -> None:
     before = store.rss_mb()
-    clients = [open_query(store, "SELECT number, repeat('x', 1000) FROM numbers(5000000)") for _ in range(3)]
+    sql = "SELECT number, repeat('x', 1000) FROM numbers(5000000)"
+    clients = [open_query(store, sql) for _ in range(3)]
     eventually(lambda: running(store, "numbers(5000000)") == 3)
     for _ in range(20):
         store.sql("SELECT 1")

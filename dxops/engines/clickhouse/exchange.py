@@ -11,6 +11,8 @@ import msgspec
 from dxops.engines.clickhouse.bodies import STALL_S, Encoder, Gone
 from dxops.wire.clickhouse_http import Call, accepted_encoding
 
+_SLICE = 128 * 1024
+
 HeaderPairs = list[tuple[bytes, bytes]]
 
 
@@ -40,7 +42,13 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": status, "headers": common + headers})
 
     async def body(self, data: bytes, *, more: bool = False) -> None:
-        """Send a piece. Raises `Gone` when the client does not take it."""
+        """Send a piece, in slices: Granian counts messages when it holds a sender back, not bytes. Raises `Gone` when
+        the client does not take it."""
+        for start in range(0, max(len(data), 1), _SLICE):
+            last = start + _SLICE >= len(data)
+            await self._body(data[start : start + _SLICE], more=more or not last)
+
+    async def _body(self, data: bytes, *, more: bool) -> None:
         try:
             await asyncio.wait_for(self._send({"type": "http.response.body", "body": data, "more_body": more}), STALL_S)
         except (TimeoutError, OSError, RuntimeError):
