@@ -187,12 +187,12 @@ def _any_value(inner: Condition) -> str:
 
 
 def _texts(value: tree.Scalar) -> list[str]:
-    """How a document may write the value: `500` also as `500.0`; texts as they are."""
+    """How a document may write the value: `500` also as `500.0` and back; texts as they are."""
     if isinstance(value, bool):
         return ["true" if value else "false"]
     if isinstance(value, float):
         return [repr(value), str(int(value))] if value.is_integer() and abs(value) < 1e15 else [repr(value)]
-    return [str(value)]
+    return [str(value), f"{value}.0"] if isinstance(value, int) else [value]
 
 
 def _term(name: str | None, node: tree.Term) -> Condition:

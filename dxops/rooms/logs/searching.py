@@ -11,11 +11,13 @@ from typing import Any, Final
 import msgspec
 
 from dxops.rooms.logs.aggregating import Aggregator
+from dxops.rooms.logs.fields import base_name
 from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.hits import hit_of, sort_values
 from dxops.rooms.logs.model import Line, Rows, Selection
 from dxops.rooms.logs.ordering import Key, behind, keys_of
 from dxops.rooms.logs.selecting import LINE_COLUMNS, line_of, where
+from dxops.rooms.logs.streams import begun_values
 from dxops.rooms.logs.used_fields import used_fields
 from dxops.rooms.logs.values import Kinds, read_kinds, typed
 from dxops.wire import query_tree as tree
@@ -115,6 +117,16 @@ class Searcher:
         sql = f"SELECT {LINE_COLUMNS} FROM log_events WHERE {condition} ORDER BY seq DESC LIMIT 1"  # noqa: S608
         rows = (await self._store.query(sql, settings=_settings(None))).rows
         return line_of(rows[0], self._ids.id_of) if rows else None
+
+    async def begun(
+        self, target: Target, query: tree.Node, field: str, begin: str, *, size: int, ignore_case: bool, after: str
+    ) -> list[str]:
+        """Values of a field that begin with `begin`, in order, behind `after`."""
+        condition = self._where(query, target, self._times(self._now_ms()))
+        kinds = await read_kinds(self._store, target.streams, [field])
+        return await begun_values(
+            self._store, condition, base_name(field), kinds, begin, size=size, ignore_case=ignore_case, after=after
+        )
 
     async def last_seq(self) -> int:
         """The newest document's sequence number: where a point in time ends."""
