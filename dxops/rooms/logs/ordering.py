@@ -58,6 +58,7 @@ def _key(sort: SortKey, kinds: Kinds) -> Key:
         reason = f"No mapping found for [{sort.field[:200]}] in order to sort on"
         raise EsError(ILLEGAL, reason, key="sort", hint="give unmapped_type where no document may have the field")
     kind = kinds.kind(sort.field)
+    kind = NUMBER if sort.numeric_type in ("long", "double") else kind
     numeric = kind == NUMBER
     several = numbers(sort.field, kinds) if numeric else texts(sort.field, kinds)
     mode = sort.mode or ("max" if down else "min")

@@ -97,6 +97,8 @@ class Searcher:
         total = await self._total(request, shown, len(found), after, settings)
         if total is not None:
             head["total"] = total["value"] if request.rest_total_hits_as_int else total
+        if request.terminate_after and total is not None:
+            body["terminated_early"] = total["value"] >= request.terminate_after
         unsorted = not hits.sort and bool(found)
         body["hits"] = {**head, "max_score": 1.0 if unsorted else None, "hits": found}
         if request.aggregations:
@@ -180,6 +182,9 @@ class Searcher:
         self, request: SearchRequest, condition: str, shown: int, after: Sequence[Any], settings: dict[str, object]
     ) -> dict[str, Any] | None:
         most = request.total_hits
+        if request.terminate_after and most != 0:
+            ended = f"SELECT 1 FROM log_events WHERE {condition} LIMIT {request.terminate_after}"  # noqa: S608
+            return {"value": await self._number(f"SELECT count() FROM ({ended})", settings), "relation": "eq"}  # noqa: S608
         if most == 0 and not request.rest_total_hits_as_int:
             return None
         if most is None or request.rest_total_hits_as_int:

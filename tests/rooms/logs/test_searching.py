@@ -91,6 +91,7 @@ async def test_the_source_is_what_was_sent_byte_for_byte(searcher: Searcher) -> 
         ([{"ok": "asc"}, "_doc"], [0, 5, 10]),
         (["_score", "_doc"], [0, 1, 2]),
         ([{"tags": {"order": "desc", "mode": "min"}}, "_shard_doc"], [0, 2, 4]),
+        ([{"user": {"numeric_type": "long", "missing": 7}}, "_doc"], [0, 1, 2]),
         ([{"nowhere": {"unmapped_type": "long"}}, "_doc"], [0, 1, 2]),
     ],
     ids=str,
@@ -138,6 +139,9 @@ async def test_total_hits(searcher: Searcher) -> None:
         return (await searched(searcher, {"size": 0, **body}))["hits"].get("total")
 
     assert await total(track_total_hits=7) == {"value": 7, "relation": "gte"}
+    assert await total(terminate_after=3) == {"value": 3, "relation": "eq"}
+    assert (await searched(searcher, {"terminate_after": 3}))["terminated_early"] is True
+    assert (await searched(searcher, {"terminate_after": 300}))["terminated_early"] is False
     assert await total(track_total_hits=True) == {"value": 40, "relation": "eq"}
     assert await total(track_total_hits=False) is None
     assert await total(query={"match": {"message": "failed"}}) == {"value": 8, "relation": "eq"}
