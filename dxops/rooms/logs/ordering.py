@@ -116,8 +116,8 @@ def _literal(key: Key, value: Any, times: Times) -> str:
     if key.kind in (NUMBER, "date"):
         try:
             return repr(int(value)) if isinstance(value, int) or key.order == TIE else repr(float(value))
-        except ValueError as error:
-            raise EsError(ILLEGAL, f"[search_after] [{value[:80]}] is not a number", key="search_after") from error
+        except (ValueError, OverflowError) as error:
+            raise EsError(ILLEGAL, f"[search_after] [{str(value)[:80]}] is not a number", key="search_after") from error
     if key.kind == BOOLEAN or isinstance(value, str | int | float | bool):
         return literal(text_of(value))
     raise EsError(ILLEGAL, "[search_after] takes the values of a hit's [sort]", key="search_after")

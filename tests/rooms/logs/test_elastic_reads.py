@@ -258,9 +258,72 @@ async def test_async_search_is_complete_at_once(client: httpx.AsyncClient) -> No
     assert [(each["key"], each["doc_count"]) for each in buckets] == [("info", 32), ("error", 8)]
 
 
+async def test_what_grafana_asks(client: httpx.AsyncClient) -> None:
+    header = {"search_type": "query_then_fetch", "ignore_unavailable": True, "index": "app"}
+    bounds = {"min": NOON, "max": NOON + 39_999}
+    search = {
+        "size": 0,
+        "query": {"bool": {"filter": [
+            {"range": {"@timestamp": {"gte": NOON, "lte": NOON + 39_999, "format": "epoch_millis"}}},
+            {"query_string": {"analyze_wildcard": True, "query": "level:error OR host.name:h1"}},
+        ]}},
+        "aggs": {"3": {
+            "terms": {"field": "level", "size": 10, "order": {"_key": "desc"}, "min_doc_count": 1},
+            "aggs": {"2": {
+                "date_histogram": {"interval": "20s", "field": "@timestamp", "min_doc_count": 0,
+                                   "extended_bounds": bounds, "format": "epoch_millis"},
+                "aggs": {"1": {"avg": {"field": "took"}}, "4": {"derivative": {"buckets_path": "1"}}},
+            }},
+        }},
+    }  # fmt: skip
+    body = orjson.dumps(header) + b"\n" + orjson.dumps(search) + b"\n"
+    headers = {"content-type": "application/x-ndjson"}
+    answer = await client.post("/_msearch?max_concurrent_shard_requests=5", content=body, headers=headers)
+    found = answer.json()["responses"][0]["aggregations"]["3"]["buckets"]
+    assert [(each["key"], each["doc_count"]) for each in found] == [("info", 11), ("error", 8)]
+    series = [(each["key"], each["key_as_string"], each["doc_count"]) for each in found[1]["2"]["buckets"]]
+    assert series == [(NOON, str(NOON), 4), (NOON + 20_000, str(NOON + 20_000), 4)]
+    assert [each["1"]["value"] for each in found[1]["2"]["buckets"]] == [11.25, 41.25]
+    assert found[1]["2"]["buckets"][1]["4"]["value"] == 30.0
+
+
+async def test_what_a_log_explorer_asks(client: httpx.AsyncClient) -> None:
+    body = {
+        "track_total_hits": True, "size": 2, "version": True, "_source": False, "stored_fields": ["*"],
+        "script_fields": {}, "runtime_mappings": {},
+        "fields": [{"field": "*", "include_unmapped": "true"}, {"field": "@timestamp", "format": "date_time"}],
+        "sort": [{"@timestamp": {"order": "desc", "format": "strict_date_optional_time", "unmapped_type": "boolean"}},
+                 {"_doc": {"order": "desc", "unmapped_type": "boolean"}}],
+        "query": {"bool": {"must": [], "filter": [{"match_phrase": {"level": "error"}}], "should": [], "must_not": []}},
+        "highlight": {"pre_tags": ["@a@"], "post_tags": ["@b@"], "fields": {"*": {}}, "fragment_size": 2147483647},
+    }  # fmt: skip
+    hits = (await asked(client, "POST", "/app/_async_search", body))["response"]["hits"]
+    assert hits["total"] == {"value": 8, "relation": "eq"}
+    first = hits["hits"][0]
+    assert first["sort"] == ["2026-01-01T12:00:35.000Z", 36]
+    assert first["fields"]["message"] == ["request 35 failed badly"]
+    assert first["fields"]["host.name"] == ["h2"]
+    assert first["highlight"] == {"level": ["@a@error@b@"]}
+    assert "_source" not in first
+
+
+async def test_hits_after_a_date_as_text(client: httpx.AsyncClient) -> None:
+    body: dict[str, Any] = {
+        "size": 3,
+        "sort": [{"@timestamp": {"order": "asc", "format": "strict_date_optional_time"}}],
+    }
+    body["search_after"] = ["2026-01-01T12:00:20.000Z"]
+    assert ids(await asked(client, "POST", "/app/_search", body)) == [22, 23, 24]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "kind"),
     [
+        ("/_search/scroll", [1], "illegal_argument_exception"),
+        ("/app/_search", {"sort": ["took"], "search_after": ["many"]}, "illegal_argument_exception"),
+        ("/app/_search", {"sort": ["@timestamp"], "search_after": ["soon"]}, "illegal_argument_exception"),
+        ("/app/_mget", {"ids": "x"}, "illegal_argument_exception"),
+        ("/app/_field_caps", ["x"], "parsing_exception"),
         ("/app/_search", {"query": {"wat": {}}}, "parsing_exception"),
         ("/app/_search", {"from": -1}, "illegal_argument_exception"),
         ("/app/_search", {"aggs": {"a": {"wat": {}}}}, "parsing_exception"),

@@ -130,9 +130,11 @@ class Reads:
     async def _scroll(self, asked: Asked) -> Answer:
         may_read(asked)
         check_parameters("/_search/scroll", asked.parameters, _SCROLL_PARAMETERS)
-        body = await asked.json() or {}
+        body = await _object(asked)
         given = {**({"scroll_id": asked.path[2]} if len(asked.path) > 2 else {}), **asked.parameters, **body}
         id_ = given.get("scroll_id")
+        if isinstance(id_, list) and len(id_) == 1:
+            id_ = id_[0]
         if not isinstance(id_, str):
             raise ElasticRefused(illegal_argument("scrollId is missing"))
         context = self._contexts.read(id_, "scroll", self._now_ms())
@@ -160,7 +162,7 @@ class Reads:
     async def _close(self, asked: Asked, key: str) -> Answer:
         """Nothing is kept for a scroll or a point in time, so there is nothing to free."""
         may_read(asked)
-        body = await asked.json() or {}
+        body = await _object(asked)
         ids = body.get(key, asked.parameters.get(key, asked.path[2] if len(asked.path) > 2 else []))
         count = len(ids) if isinstance(ids, list) else 1
         return answered(asked, {"succeeded": True, "num_freed": count})
@@ -215,6 +217,13 @@ def _json(body: bytes) -> Any:
         raise ElasticRefused(
             illegal_argument(f"the body is not JSON: {error.msg} in line {error.lineno}, column {error.colno}")
         ) from error
+
+
+async def _object(asked: Asked) -> dict[str, Any]:
+    body = await asked.json()
+    if body is not None and not isinstance(body, dict):
+        raise ElasticRefused(illegal_argument("the body must be an object"))
+    return body or {}
 
 
 def _refuse(error: DxopsError, body: bytes = b"") -> None:
