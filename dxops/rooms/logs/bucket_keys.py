@@ -11,7 +11,18 @@ from dxops.rooms.logs.fields import literal, literals
 from dxops.rooms.logs.filters import Times, condition
 from dxops.rooms.logs.ordering import Key, behind
 from dxops.rooms.logs.patterns import regexp_of_lucene
-from dxops.rooms.logs.values import NUMBER, Kinds, milliseconds, number_of_scalar, numbers, text_of, texts, typed
+from dxops.rooms.logs.values import (
+    NUMBER,
+    Kinds,
+    milliseconds,
+    number,
+    number_of_scalar,
+    numbers,
+    text,
+    text_of,
+    texts,
+    typed,
+)
 from dxops.wire import query_tree as tree
 from dxops.wire.es.agg_buckets import (
     Composite,
@@ -71,11 +82,11 @@ class Step(msgspec.Struct, frozen=True):
         return shown if self.composite else shown[0]
 
 
-def _named(text: str, names: Sequence[str]) -> str:
-    """`text` with `§0§`, `§1§`… as the keys' names; values in it may hold anything else."""
+def _named(sql: str, names: Sequence[str]) -> str:
+    """`sql` with `§0§`, `§1§`… as the keys' names; values in it may hold anything else."""
     for place, name in enumerate(names):
-        text = text.replace(f"§{place}§", name)
-    return text
+        sql = sql.replace(f"§{place}§", name)
+    return sql
 
 
 async def step_of(of: Aggregation, where: str, kinds: Kinds, times: Times, now_ms: int, ask: Ask) -> Step:
@@ -88,8 +99,7 @@ async def step_of(of: Aggregation, where: str, kinds: Kinds, times: Times, now_m
         case Histogram() as spec:
             return Step((_number_key(spec, kinds),))
         case Ranges() as spec:
-            values = numbers(spec.field, kinds, spec.missing)
-            parts = [_between(values, each.from_, each.to) for each in spec.ranges]
+            parts = [_between(spec, kinds, each.from_, each.to) for each in spec.ranges]
             return _slots(parts)
         case DateRanges() as spec:
             value = _moment(spec.field, spec.missing, spec.format, kinds, now_ms)
@@ -117,13 +127,16 @@ def _slots(parts: Sequence[str]) -> Step:
     return Step((f"arrayJoin(arrayFilter(p -> p >= 0, [{places}]))",), slots=len(parts))
 
 
-def _between(values: str, low: Any, high: Any) -> str:
+def _between(spec: Ranges, kinds: Kinds, low: Any, high: Any) -> str:
+    if not kinds.has_arrays(spec.field):
+        value = number(spec.field, kinds, spec.missing)
+        return _within(value, None if low is None else float(low), None if high is None else float(high))
     parts = [f"e >= {float(low)!r}"] if low is not None else []
     parts += [f"e < {float(high)!r}"] if high is not None else []
-    return f"arrayExists(e -> {' AND '.join(parts) or '1'}, {values})"
+    return f"arrayExists(e -> {' AND '.join(parts) or '1'}, {numbers(spec.field, kinds, spec.missing)})"
 
 
-def _within(value: str, low: int | None, high: int | None) -> str:
+def _within(value: str, low: float | None, high: float | None) -> str:
     parts = [f"{value} >= {low}"] if low is not None else []
     parts += [f"{value} < {high}"] if high is not None else []
     return f"ifNull({' AND '.join(parts) or f'{value} IS NOT NULL'}, 0)"
@@ -135,7 +148,7 @@ def _within(value: str, low: int | None, high: int | None) -> str:
 def _terms(spec: Terms, kinds: Kinds, times: Times) -> Step:
     kind = kinds.kind(spec.field)
     return Step(
-        (f"arrayJoin({_chosen(spec, kinds)})",),
+        (_term_key(spec, kinds),),
         (kind,),
         size=spec.size,
         least=max(1, spec.min_doc_count),
@@ -143,6 +156,14 @@ def _terms(spec: Terms, kinds: Kinds, times: Times) -> Step:
         by_path=any(key.path not in ("_count", "_key") for key in spec.order),
         is_date=kind == "date",
     )
+
+
+def _term_key(spec: Terms, kinds: Kinds) -> str:
+    chosen = spec.include is not None or spec.exclude or spec.include_pattern or spec.exclude_pattern
+    kind = kinds.kind(spec.field)
+    if chosen or kinds.has_arrays(spec.field) or kind == "date":
+        return f"arrayJoin({_chosen(spec, kinds)})"
+    return (number if kind == NUMBER else text)(spec.field, kinds, spec.missing)
 
 
 def _order(spec: Terms) -> list[str]:
@@ -185,8 +206,17 @@ def _chosen(spec: Terms, kinds: Kinds) -> str:
 
 
 def _number_key(spec: Histogram, kinds: Kinds) -> str:
-    cut = f"floor((e - {spec.offset!r}) / {spec.interval!r}) * {spec.interval!r} + {spec.offset!r}"
-    return f"arrayJoin(arrayDistinct(arrayMap(e -> {cut}, {numbers(spec.field, kinds, spec.missing)})))"
+    if not kinds.has_arrays(spec.field):
+        return _cut(spec, number(spec.field, kinds, spec.missing))
+    return f"arrayJoin({_number_keys(spec, kinds)})"
+
+
+def _number_keys(spec: Histogram, kinds: Kinds) -> str:
+    return f"arrayDistinct(arrayMap(e -> {_cut(spec, 'e')}, {numbers(spec.field, kinds, spec.missing)}))"
+
+
+def _cut(spec: Histogram, value: str) -> str:
+    return f"floor(({value} - {spec.offset!r}) / {spec.interval!r}) * {spec.interval!r} + {spec.offset!r}"
 
 
 def _moment(field: str, missing: tree.Scalar | None, format: str | None, kinds: Kinds, now_ms: int) -> str:
@@ -261,7 +291,7 @@ async def _source(of: CompositeSource, where: str, kinds: Kinds, now_ms: int, as
             kind = kinds.kind(spec.field)
             values = _chosen(spec, kinds)
         case Histogram() as spec:
-            kind, values = NUMBER, _number_key(spec, kinds).removeprefix("arrayJoin(")[:-1]
+            kind, values = NUMBER, _number_keys(spec, kinds)
         case DateHistogram() as spec:
             kind = NUMBER
             key = await _date_key(spec, where, kinds, now_ms, ask)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from dxops.rooms.logs.fields import base_name, is_time
-from dxops.rooms.logs.values import Kinds, numbers, texts
+from dxops.rooms.logs.values import Kinds, number, numbers, text, texts
 from dxops.wire.es.agg_metrics import ExtendedStats, Metric, PercentileRanks, Percentiles
 from dxops.wire.es.agg_request import Aggregation
 from dxops.wire.es.agg_results import PercentileValues, Result, Stats, Value
@@ -42,8 +42,8 @@ class Columns(msgspec.Struct, frozen=True):
     @property
     def outputs(self) -> list[str]:
         """For the statement that groups them."""
-        found = [text.format(x=f"x{place}") for place, column in enumerate(self.columns) for text in column.outputs]
-        return [f"{text} AS m{place}" for place, text in enumerate(found)]
+        found = [each.format(x=f"x{place}") for place, column in enumerate(self.columns) for each in column.outputs]
+        return [f"{each} AS m{place}" for place, each in enumerate(found)]
 
     def results(self, row: Sequence[Any]) -> dict[str, Result]:
         """`row` are the values of `names`."""
@@ -60,40 +60,51 @@ def columns_of(metrics: Sequence[Aggregation], kinds: Kinds) -> Columns:
     return Columns(tuple(_column(each, kinds) for each in metrics))
 
 
-_COUNT: Final = "sum(length({x}))"
+class _Form(msgspec.Struct, frozen=True):
+    """How aggregate functions take their input: arrays of values, or one that may be NULL."""
+
+    arrays: bool
+
+    @property
+    def count(self) -> str:
+        return "sum(length({x}))" if self.arrays else "count({x})"
+
+    def of(self, function: str, parameters: str = "") -> str:
+        """A call; `parameters` with their parentheses."""
+        return f"{function}{'Array' if self.arrays else ''}{parameters}({{x}})"
 
 
 def _column(of: Aggregation, kinds: Kinds) -> Column:
     spec = of.spec
     assert isinstance(spec, Metric | ExtendedStats | Percentiles | PercentileRanks)
     is_date = is_time(base_name(spec.field))
+    form = _Form(kinds.has_arrays(spec.field))
     if isinstance(spec, Metric) and spec.kind in _TEXT_METRICS:
-        output = _COUNT if spec.kind == "value_count" else "uniqCombined64Array({x})"
-        return Column(of.name, texts(spec.field, kinds, spec.missing), (output,), lambda row: Value(int(row[0] or 0)))
-    values = numbers(spec.field, kinds, spec.missing)
-    outputs: tuple[str, ...]
+        words = (texts if form.arrays else text)(spec.field, kinds, spec.missing)
+        output = form.count if spec.kind == "value_count" else form.of("uniqCombined64")
+        return Column(of.name, words, (output,), lambda row: Value(int(row[0] or 0)))
+    values = (numbers if form.arrays else number)(spec.field, kinds, spec.missing)
+    range_ = (form.count, form.of("min"), form.of("max"), form.of("sum"))
     match spec:
         case Metric(kind="stats"):
-            outputs = (_COUNT, "minArray({x})", "maxArray({x})", "sumArray({x})")
-            return Column(of.name, values, outputs, lambda row: _stats(row, is_date))
+            return Column(of.name, values, range_, lambda row: _stats(row, is_date))
         case ExtendedStats():
-            squares = "sum(arraySum(arrayMap(e -> e * e, {x})))"
-            outputs = (_COUNT, "minArray({x})", "maxArray({x})", "sumArray({x})", squares)
-            return Column(of.name, values, outputs, lambda row: _stats(row, is_date))
+            squares = "sum(arraySum(arrayMap(e -> e * e, {x})))" if form.arrays else "sum({x} * {x})"
+            return Column(of.name, values, (*range_, squares), lambda row: _stats(row, is_date))
         case Metric(kind="avg"):
-            return Column(of.name, values, (_COUNT, "sumArray({x})"), lambda row: _average(row, is_date))
+            return Column(of.name, values, (form.count, form.of("sum")), lambda row: _average(row, is_date))
         case Metric(kind="sum"):
-            return Column(of.name, values, ("sumArray({x})",), lambda row: Value(_number(row[0]) or 0.0))
+            return Column(of.name, values, (form.of("sum"),), lambda row: Value(_number(row[0]) or 0.0))
         case Metric(kind=kind):
-            return Column(of.name, values, (_COUNT, kind + "Array({x})"), lambda row: _one(row, is_date))
+            return Column(of.name, values, (form.count, form.of(kind)), lambda row: _one(row, is_date))
         case Percentiles(percents=percents):
             levels = ", ".join(repr(percent / 100) for percent in percents)
             # the digest counts in 32-bit floats, which are two minutes wide for times of today
-            function = "quantilesExactInclusiveArray" if is_date else "quantilesTDigestArray"
-            outputs = (_COUNT, f"{function}({levels})({{x}})")
+            function = "quantilesExactInclusive" if is_date else "quantilesTDigest"
+            outputs = (form.count, form.of(function, f"({levels})"))
             return Column(of.name, values, outputs, lambda row: _percentiles(row, len(percents), is_date))
-    ranks = tuple(f"sum(arrayCount(e -> e <= {value!r}, {{x}}))" for value in spec.values)
-    return Column(of.name, values, (_COUNT, *ranks), _ranks)
+    below = "sum(arrayCount(e -> e <= {value!r}, {{x}}))" if form.arrays else "countIf({{x}} <= {value!r})"
+    return Column(of.name, values, (form.count, *(below.format(value=each) for each in spec.values)), _ranks)
 
 
 def _number(value: Any) -> float | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from dxops.rooms.logs.fields import base_name, is_time, literal
 from dxops.rooms.logs.filters import Times
-from dxops.rooms.logs.values import BOOLEAN, NUMBER, Kinds, number_of_scalar, numbers, text_of, texts
+from dxops.rooms.logs.values import BOOLEAN, NUMBER, Kinds, number, number_of_scalar, numbers, text, text_of, texts
 from dxops.wire.es.errors import ILLEGAL, EsError
 from dxops.wire.es.sorting import DOC, SCORE, SHARD_DOC, SortKey
 
@@ -60,18 +60,27 @@ def _key(sort: SortKey, kinds: Kinds) -> Key:
     kind = kinds.kind(sort.field)
     kind = NUMBER if sort.numeric_type in ("long", "double") else kind
     numeric = kind == NUMBER
-    several = numbers(sort.field, kinds) if numeric else texts(sort.field, kinds)
-    mode = sort.mode or ("max" if down else "min")
-    if not numeric and mode not in ("min", "max"):
-        raise EsError(ILLEGAL, f"sort mode [{mode}] works on numbers only", key="mode")
-    pick = {"median": "arrayReduce('median', {})"}.get(mode, f"array{mode.capitalize()}({{}})")
-    if not numeric and mode in ("min", "max"):
-        pick = f"arraySort({{}})[{-1 if mode == 'max' else 1}]"  # arrayMin of texts does not exist everywhere
-    value = f"if(empty({several}), NULL, {pick.format(several)})"
+    value = _picked(sort, kinds, numeric)
     if sort.missing not in ("_last", "_first"):
         stand_in = repr(number_of_scalar(sort.missing)) if numeric else literal(text_of(sort.missing))
         return Key(f"ifNull({value}, {stand_in})", f"ifNull({value}, {stand_in})", kind, down, False)
     return Key(value, value, kind, down, True, sort.missing == "_first", sort.format)
+
+
+def _picked(sort: SortKey, kinds: Kinds, numeric: bool) -> str:
+    """SQL of the value that a document is sorted by, NULL where it has none."""
+    mode = sort.mode or ("max" if sort.descending else "min")
+    if not numeric and mode not in ("min", "max"):
+        raise EsError(ILLEGAL, f"sort mode [{mode}] works on numbers only", key="mode")
+    if not kinds.has_arrays(sort.field):
+        return (number if numeric else text)(sort.field, kinds)
+    if numeric:
+        several = numbers(sort.field, kinds)
+        pick = f"arrayReduce('median', {several})" if mode == "median" else f"array{mode.capitalize()}({several})"
+    else:
+        several = texts(sort.field, kinds)
+        pick = f"arraySort({several})[{-1 if mode == 'max' else 1}]"
+    return f"if(empty({several}), NULL, {pick})"
 
 
 def behind(keys: Sequence[Key], values: Sequence[Any], times: Times) -> str:

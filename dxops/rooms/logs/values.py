@@ -62,6 +62,26 @@ async def read_kinds(store: Rows, streams: Sequence[str], fields: Iterable[str])
     return Kinds({name: frozenset(kinds) - {""} for name, kinds in rows})
 
 
+def text(field: str, kinds: Kinds, missing: Scalar | None = None) -> str:
+    """SQL of the value of a field without arrays, NULL where a document has none. Several times faster than `texts`."""
+    value = value_of(base_name(field))
+    return f"nullIf({value}, '')" if missing is None else f"if({value} = '', {literal(text_of(missing))}, {value})"
+
+
+def number(field: str, kinds: Kinds, missing: Scalar | None = None) -> str:
+    """As `text`, of `numbers`."""
+    name = base_name(field)
+    if is_time(name):
+        return "toFloat64(toUnixTimestamp64Milli(ts))"
+    if name in _NUMBERS_ALWAYS:
+        return "toFloat64(seq)"
+    value = value_of(name)
+    one = f"toFloat64OrNull({value})"
+    if kinds.kind(field) == BOOLEAN:
+        one = f"if({value} = '', NULL, toFloat64({value} = 'true'))"
+    return one if missing is None else f"ifNull({one}, {number_of_scalar(missing)!r})"
+
+
 def texts(field: str, kinds: Kinds, missing: Scalar | None = None) -> str:
     """SQL of the values as an array of texts, each once; empty where a document has none."""
     value = value_of(base_name(field))

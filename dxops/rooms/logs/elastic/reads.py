@@ -171,7 +171,7 @@ class Reads:
         may_read(asked)
         body = await asked.body()
         try:
-            query = parse_count(_json(body), {k: v for k, v in asked.parameters.items() if k != "min_score"})
+            query = parse_count(_json(body), asked.parameters)
             target = Target(await self._names.streams(index, asked.parameters))
             count = await self._searcher.count(query, target)
         except DxopsError as error:
