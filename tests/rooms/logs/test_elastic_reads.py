@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,15 +45,34 @@ class CappedStore(LocalStore):
         return await super().query(sql, *args, **kwargs)
 
 
+class SlowStore(CappedStore):
+    """Answers searches of documents only when it is let go; says whether it was given up."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.holds = False
+        self.asked = asyncio.Event()
+        self.given_up = asyncio.Event()
+
+    async def query(self, sql: str, *args: Any, **kwargs: Any) -> Rows:
+        if self.holds and "log_events" in sql:
+            self.asked.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.given_up.set()
+        return await super().query(sql, *args, **kwargs)
+
+
 class OnlyWriters:
     async def find(self, secret: Secret) -> Caller | None:
         return Caller(tenant="shipper", may_write=True, may_read=False)
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[LocalStore]:
+def store() -> Iterator[SlowStore]:
     with TemporaryDirectory() as directory:
-        made = CappedStore(Path(directory))
+        made = SlowStore(Path(directory))
         made.add([orjson.dumps(document(n)) for n in range(40)], [NOON + n * 1000 for n in range(40)], "app")
         made.add([b'{"message":  "spaces stay" ,"n":1e2,"level":7}'], [NOON + 3_600_000], "other")
         made.add([b'{"message":"hidden"}'], [NOON], ".hidden")
@@ -357,3 +378,29 @@ async def test_who_may_only_write_reads_nothing(store: LocalStore, app: ElasticA
         for path in ("/_search", "/app/_count", "/app/_doc/1", "/app/_mapping", "/_cat/indices", "/_search/scroll"):
             answer = await client.get(path)
             assert (answer.status_code, answer.json()["error"]["type"]) == (403, "security_exception")
+
+
+async def test_a_caller_that_goes_away_ends_its_query(store: SlowStore, app: ElasticApp) -> None:
+    secret = b"Basic " + base64.b64encode(b"elastic:pw")
+    scope = {
+        "type": "http", "method": "GET", "path": "/app/_search", "raw_path": b"/app/_search", "query_string": b"",
+        "headers": [(b"authorization", secret)],
+    }  # fmt: skip
+    messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    messages.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    store.holds = True
+    try:
+        serving = asyncio.create_task(app(scope, messages.get, send))
+        await asyncio.wait_for(store.asked.wait(), 10)
+        assert not store.given_up.is_set()
+        messages.put_nowait({"type": "http.disconnect"})
+        await asyncio.wait_for(serving, 10)
+    finally:
+        store.holds = False
+    assert store.given_up.is_set()
+    assert sent == []

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, TypeVar
 
 from dxops.base.errors import TooLarge
-from dxops.rooms.logs.elastic.asking import Answer, Asked
+from dxops.rooms.logs.elastic.asking import Answer, Asked, Gone, Receive
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.streams import stream_names
 from dxops.wire.elastic.errors import ElasticRefused, Fault, security
 from dxops.wire.elastic.names import Known, read_options, resolve
 from dxops.wire.es.errors import EsError, error_body
+
+T = TypeVar("T")
 
 NAME_PARAMETERS: Final = frozenset(
     {"ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "local", "master_timeout"}
@@ -35,6 +38,29 @@ class Names:
 def answered(asked: Asked, value: Any, status: int = 200) -> Answer:
     """A value as this caller wants it."""
     return Answer(status=status, body=asked.answering.encode(value), content_type=asked.answering.content_type)
+
+
+async def while_connected(asked: Asked, work: Coroutine[Any, Any, T]) -> T:
+    """`work`'s result; ended when the caller goes away, and its query with it. Only after the body was read.
+
+    Raises `Gone`.
+    """
+    running = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(asked.receive))
+    try:
+        await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            raise Gone
+        return running.result()
+    finally:
+        for task in (running, gone):
+            task.cancel()
+        await asyncio.gather(running, gone, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
 
 
 def may_read(asked: Asked) -> None:

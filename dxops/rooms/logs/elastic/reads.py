@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +12,7 @@ import orjson
 from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.contexts import Context, Contexts, expiry
-from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read, read_fault
+from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read, read_fault, while_connected
 from dxops.rooms.logs.searching import SHARDS, Searcher, Target
 from dxops.wire.elastic.errors import ElasticRefused, fault_of, illegal_argument
 from dxops.wire.elastic.media import check_parameters
@@ -94,8 +94,8 @@ class Reads:
                     options=dict(asked.parameters),
                     body=body,
                 )
-                return await self._page(asked, request, context)
-            return await self._run(asked, request, index)
+                return await while_connected(asked, self._page(asked, request, context))
+            return await while_connected(asked, self._run(asked, request, index))
         except DxopsError as error:
             _refuse(error, body)
             raise
@@ -142,7 +142,7 @@ class Reads:
             request = parse_search(_json(context.body), context.options)
             keep_ms = duration_ms(given["scroll"], "scroll") if "scroll" in given else request.scroll_ms or 0
             context = msgspec.structs.replace(context, expires_ms=expiry(self._now_ms(), keep_ms))
-            return answered(asked, await self._page(asked, request, context))
+            return answered(asked, await while_connected(asked, self._page(asked, request, context)))
         except DxopsError as error:
             _refuse(error)
             raise
@@ -173,7 +173,7 @@ class Reads:
         try:
             query = parse_count(_json(body), asked.parameters)
             target = Target(await self._names.streams(index, asked.parameters))
-            count = await self._searcher.count(query, target)
+            count = await while_connected(asked, self._searcher.count(query, target))
         except DxopsError as error:
             _refuse(error, body)
             raise
@@ -188,8 +188,11 @@ class Reads:
         except DxopsError as error:
             _refuse(error)
             raise
-        responses = [await self._one(asked, index, item) for item in items]
+        responses = await while_connected(asked, self._all(asked, index, items))
         return answered(asked, {"took": _took(started), "responses": responses})
+
+    async def _all(self, asked: Asked, index: str, items: Sequence[MsearchItem]) -> list[dict[str, Any]]:
+        return [await self._one(asked, index, item) for item in items]
 
     async def _one(self, asked: Asked, index: str, item: MsearchItem) -> dict[str, Any]:
         """One search's answer, or its error: the others go on."""
