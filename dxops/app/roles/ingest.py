@@ -10,11 +10,14 @@ from dxops.app.elastic import USER, auto_id_key, cluster_uuid, elastic_api_key, 
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
 from dxops.app.listeners import Listener, Listeners
+from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
+from dxops.engines.clickhouse.client import ClickHouse
 from dxops.engines.spool import Spool
 from dxops.rooms.logs.catching_up import catch_up
 from dxops.rooms.logs.elastic.access import OwnCallers
 from dxops.rooms.logs.elastic.app import ElasticApp
+from dxops.rooms.logs.elastic.readers import readers
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.identities import Identities
 from dxops.rooms.logs.writing import Writing
@@ -35,11 +38,15 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
     try:
         keeping = await catch_up(str(base.data.spool), identities)
         writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)))
+        clock = SystemClock()
+        writes = Writes(writing, spool, clock)
+        store = ClickHouse(clickhouse_url(base.data, settings))
         elastic = ElasticApp(
             OwnCallers(USER, elastic_password(base.data), elastic_api_key(base.data)),
-            Writes(writing, spool, SystemClock()),
+            writes,
             Cluster(uuid=cluster_uuid(base.data)),
             dialled(settings.listen.elastic),
+            readers(store, writes, auto_id_key(base.data), lambda: int(clock.now().timestamp() * 1000)),
         )
         listeners = Listeners([Listener("elastic", settings.listen.elastic, elastic, asgi=True)])
         try:
@@ -50,6 +57,7 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
             await listeners.stop(_DRAIN_S)
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
+            await store.close()
     finally:
         await spool.close()
         identities.close()

@@ -40,9 +40,10 @@ Condition = Callable[[str], str]
 
 class Times(msgspec.Struct, frozen=True):
     """How bounds that are dates are read: `resolve(text, round_up, format, time_zone)` gives milliseconds since 1970,
-    or None for a text that is no date."""
+    or None for a text that is no date. `seq_of` tells the sequence number that an id of ours stands for."""
 
     resolve: Callable[[tree.Scalar, bool, str | None, str | None], int | None]
+    seq_of: Callable[[str], int | None] = lambda _: None
 
 
 def condition(node: tree.Node, times: Times) -> str:
@@ -78,7 +79,9 @@ class _Compiler:
             case tree.Exists(fields):
                 return _either([_exists(base_name(field)) for field in fields]) if fields else "1"
             case tree.Ids(values):
-                return f"id IN ({literals(values)})" if values else "0"
+                return self._ids(values)
+            case tree.Term(fields=("_id",)):
+                return self._ids(tuple(str(value) for value in node.values))
             case tree.Range():
                 return self._fields(node.fields, lambda field: self._range(field, node))
             case tree.Term():
@@ -100,6 +103,14 @@ class _Compiler:
 
     def _joined(self, clauses: tuple[tree.Node, ...], operator: str, empty: str) -> str:
         return operator.join(f"({self.compile(clause)})" for clause in clauses) or empty
+
+    def _ids(self, values: tuple[str, ...]) -> str:
+        """Documents without an id of their own are known by their sequence number."""
+        if not values:
+            return "0"
+        own = f"id IN ({literals(values)})"
+        made = [seq for value in values if (seq := self._times.seq_of(value)) is not None]
+        return f"({own} OR (seq IN ({', '.join(map(str, made))}) AND id = ''))" if made else own
 
     def _fields(self, fields: tuple[str, ...], one: Callable[[str], str]) -> str:
         return _either([one(base_name(field)) for field in fields])
@@ -176,12 +187,12 @@ def _any_value(inner: Condition) -> str:
 
 
 def _texts(value: tree.Scalar) -> list[str]:
-    """How a document may write the value: `500` also as `500.0`; texts as they are."""
+    """How a document may write the value: `500` also as `500.0` and back; texts as they are."""
     if isinstance(value, bool):
         return ["true" if value else "false"]
     if isinstance(value, float):
         return [repr(value), str(int(value))] if value.is_integer() and abs(value) < 1e15 else [repr(value)]
-    return [str(value)]
+    return [str(value), f"{value}.0"] if isinstance(value, int) else [value]
 
 
 def _term(name: str | None, node: tree.Term) -> Condition:

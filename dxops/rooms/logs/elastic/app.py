@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 from dxops.base.errors import DxopsError
 from dxops.engines.spool import SpoolFull
@@ -19,6 +19,7 @@ from dxops.rooms.logs.elastic.asking import (
     segments_of,
     send_answer,
 )
+from dxops.rooms.logs.elastic.reading import read_fault
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.wire.elastic import handshake
 from dxops.wire.elastic.errors import ElasticRefused, Fault, fault_of, rejected_execution, security
@@ -30,10 +31,26 @@ MAX_BODY_BYTES: Final = 100 << 20
 _WRITES: Final = frozenset({"POST", "PUT"})
 
 
-class ElasticApp:
-    """`address` is what sniffing clients are told to use (`host:port`)."""
+class Reader(Protocol):
+    """A group of endpoints."""
 
-    def __init__(self, callers: Callers, writes: Writes, cluster: handshake.Cluster, address: str) -> None:
+    async def answer(self, asked: Asked) -> Answer | None:
+        """None for what is not one of its endpoints."""
+        ...
+
+
+class ElasticApp:
+    """`address` is what sniffing clients are told to use (`host:port`). `readers` are asked one after the other."""
+
+    def __init__(
+        self,
+        callers: Callers,
+        writes: Writes,
+        cluster: handshake.Cluster,
+        address: str,
+        readers: Sequence[Reader] = (),
+    ) -> None:
+        self._readers = tuple(readers)
         self._callers = callers
         self._writes = writes
         self._cluster = cluster
@@ -87,6 +104,10 @@ class ElasticApp:
                 if value is not None:
                     how = asked.answering
                     return Answer(status=200, body=how.encode(value), content_type=how.content_type)
+        for reader in self._readers:
+            answer = await reader.answer(asked)
+            if answer is not None:
+                return answer
         raise ElasticRefused(
             Fault(
                 type="illegal_argument_exception",
@@ -117,7 +138,7 @@ class ElasticApp:
         else:
             if not isinstance(error, DxopsError):
                 log.exception("a request failed", exc_info=error, extra={"path": scope["path"]})
-            fault = fault_of(error)
+            fault = read_fault(error) or fault_of(error)
         if fault.status == 401:
             headers = (("www-authenticate", 'Basic realm="security", charset="UTF-8"'), ("www-authenticate", "ApiKey"))
         return Answer(status=fault.status, body=fault.to_json(), content_type=JSON, headers=headers)

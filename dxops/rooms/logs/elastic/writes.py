@@ -36,6 +36,11 @@ class Writes:
         self._writing = writing
         self._spool = spool
         self._clock = clock
+        self._end = 0
+
+    async def refresh(self) -> None:
+        """Wait until everything that was stored here so far can be found; not longer than 30 s."""
+        await self._loaded(self._end)
 
     async def bulk(self, asked: Asked, index: str | None = None) -> Answer:
         """`POST|PUT /_bulk`, `/{index}/_bulk`."""
@@ -106,7 +111,12 @@ class Writes:
         wish = asked.parameters.get("refresh", "false")
         if wish not in ("true", "false", "wait_for", ""):
             raise ElasticRefused(illegal_argument(f"Unknown value for refresh: [{wish}]."))
-        if end and wish != "false":
+        self._end = max(self._end, end)
+        if wish != "false":
+            await self._loaded(end)
+
+    async def _loaded(self, end: int) -> None:
+        if end:
             try:
                 await asyncio.wait_for(self._spool.loaded(STREAM, end - 1, consumer=CONSUMER), _REFRESH_S)
             except TimeoutError:

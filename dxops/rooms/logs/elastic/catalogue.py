@@ -1,0 +1,173 @@
+"""Endpoints that tell what there is: fields, mappings, indices, values that begin so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dxops.base.errors import DxopsError
+from dxops.rooms.logs.elastic.asking import Answer, Asked
+from dxops.rooms.logs.elastic.reading import NAME_PARAMETERS, Names, answered, may_read, read_fault
+from dxops.rooms.logs.elastic.writes import Writes
+from dxops.rooms.logs.model import Rows
+from dxops.rooms.logs.searching import SHARDS, Searcher, Target
+from dxops.rooms.logs.streams import StreamField, document_counts, stream_fields
+from dxops.wire.elastic import cat
+from dxops.wire.elastic.errors import ElasticRefused, illegal_argument
+from dxops.wire.elastic.media import check_parameters
+from dxops.wire.es.body import Body
+from dxops.wire.es.query import parse_query
+from dxops.wire.query_tree import All
+
+_COLUMNS: Final = (
+    cat.Column("health", aliases=("h",), about="current health status"),
+    cat.Column("status", aliases=("s",), about="open/close status"),
+    cat.Column("index", aliases=("i", "idx"), about="index name"),
+    cat.Column("uuid", aliases=("id",), about="index uuid"),
+    cat.Column("pri", "number", aliases=("p",), about="number of primary shards"),
+    cat.Column("rep", "number", aliases=("r",), about="number of replica shards"),
+    cat.Column("docs.count", "number", aliases=("dc", "docsCount"), about="documents that came in"),
+    cat.Column("docs.deleted", "number", aliases=("dd", "docsDeleted"), about="deleted docs"),
+)
+
+
+class Catalogue:
+    """`_field_caps`, `_mapping`, `_cat/indices`, `_resolve/index`, `_terms_enum`, `_refresh`."""
+
+    def __init__(self, store: Rows, searcher: Searcher, names: Names, writes: Writes) -> None:
+        self._store = store
+        self._searcher = searcher
+        self._names = names
+        self._writes = writes
+
+    async def answer(self, asked: Asked) -> Answer | None:
+        """None for what is not one of these endpoints."""
+        get, both = asked.method in ("GET", "HEAD"), asked.method in ("GET", "POST")
+        match asked.path:
+            case ("_field_caps",) if both:
+                return await self._field_caps(asked, "")
+            case (index, "_field_caps") if both:
+                return await self._field_caps(asked, index)
+            case ("_mapping",) | ("_mappings",) if get:
+                return await self._mapping(asked, "")
+            case (index, "_mapping" | "_mappings") if get:
+                return await self._mapping(asked, index)
+            case ("_cat", "indices") if get:
+                return await self._indices(asked, "")
+            case ("_cat", "indices", index) if get:
+                return await self._indices(asked, index)
+            case ("_resolve", "index", index) if both:
+                return await self._resolve(asked, index)
+            case (index, "_terms_enum") if both:
+                return await self._terms_enum(asked, index)
+            case ("_refresh",) | (_, "_refresh") if both:
+                return await self._refresh(asked)
+        return None
+
+    async def _streams(self, asked: Asked, index: str, known: Sequence[str] = ()) -> tuple[str, ...]:
+        may_read(asked)
+        check_parameters("/" + "/".join(asked.path), asked.parameters, NAME_PARAMETERS | set(known))
+        return await self._names.streams(index, asked.parameters)
+
+    async def _field_caps(self, asked: Asked, index: str) -> Answer:
+        streams = await self._streams(asked, index, ("fields", "include_unmapped", "include_empty_fields"))
+        body = await asked.json() or {}
+        given = Body("field_caps", body)
+        wanted = given.strings("fields") or (asked.parameters.get("fields", ""),)
+        given.accept("index_filter")  # may leave indices out that have no such document: an optimisation
+        given.close()
+        patterns = [name for text in wanted for name in text.split(",") if name]
+        if not patterns:
+            raise ElasticRefused(illegal_argument("specified fields can't be null or empty"))
+        found: dict[str, dict[str, Any]] = {}
+        for each in await stream_fields(self._store, streams, patterns):
+            found.setdefault(each.name, {})[each.type] = _caps(each)
+        for types in found.values():
+            if len(types) == 1:
+                next(iter(types.values())).pop("indices", None)
+        for name in ("_id", "_index"):
+            if streams and (name in patterns or "*" in patterns or "_*" in patterns):
+                found[name] = {name: {**_caps(StreamField(name, name, ())), "metadata_field": True}}
+                found[name][name].pop("indices")
+        return answered(asked, {"indices": list(streams), "fields": found})
+
+    async def _mapping(self, asked: Asked, index: str) -> Answer:
+        streams = await self._streams(asked, index)
+        fields = await stream_fields(self._store, streams)
+        value = {
+            name: {"mappings": {"properties": _properties([each for each in fields if name in each.streams])}}
+            for name in streams
+        }
+        return answered(asked, value)
+
+    async def _indices(self, asked: Asked, index: str) -> Answer:
+        streams = await self._streams(asked, index, (*cat.PARAMETERS, "health", "pri", "include_unloaded_segments"))
+        counts = await document_counts(self._store, streams)
+        rows: list[dict[str, cat.Cell]] = [
+            {"health": "green", "status": "open", "index": name, "uuid": "_na_", "pri": 1, "rep": 0,
+             "docs.count": counts.get(name, 0), "docs.deleted": 0}
+            for name in streams
+        ]  # fmt: skip
+        table = cat.Table(_COLUMNS, rows)
+        if asked.answering.text:
+            text = cat.as_text(table, asked.parameters).encode()
+            return Answer(status=200, body=text, content_type=asked.answering.content_type)
+        return answered(asked, cat.as_values(table, asked.parameters))
+
+    async def _resolve(self, asked: Asked, index: str) -> Answer:
+        streams = await self._streams(asked, index, ("mode",))
+        indices = [{"name": name, "attributes": ["open"], "mode": "standard"} for name in streams]
+        return answered(asked, {"indices": indices, "aliases": [], "data_streams": []})
+
+    async def _terms_enum(self, asked: Asked, index: str) -> Answer:
+        streams = await self._streams(asked, index)
+        try:
+            body = Body("terms_enum", await asked.json() or {})
+            field, begin = body.need_text("field"), body.text("string", "") or ""
+            size = body.integer("size", 10, least=1, most=10_000)
+            ignore_case = body.boolean("case_insensitive", False)
+            after = body.text("search_after", "") or ""
+            query = body.take("index_filter")
+            body.accept("timeout")
+            body.close()
+            node = All() if query is None else parse_query(query)
+            terms = await self._searcher.begun(
+                Target(streams), node, field, begin, size=size, ignore_case=ignore_case, after=after
+            )
+        except DxopsError as error:
+            fault = read_fault(error)
+            if fault is None:
+                raise
+            raise ElasticRefused(fault) from error
+        return answered(asked, {"_shards": SHARDS, "terms": terms, "complete": True})
+
+    async def _refresh(self, asked: Asked) -> Answer:
+        index = asked.path[0] if len(asked.path) > 1 else ""
+        check_parameters("/_refresh", asked.parameters, NAME_PARAMETERS)
+        await self._writes.refresh()
+        await self._names.streams(index, asked.parameters)
+        return answered(asked, {"_shards": {"total": 1, "successful": 1, "failed": 0}})
+
+
+def _caps(field: StreamField) -> dict[str, Any]:
+    return {
+        "type": field.type, "metadata_field": False, "searchable": True, "aggregatable": field.type != "text",
+        "indices": list(field.streams),
+    }  # fmt: skip
+
+
+def _properties(fields: Sequence[StreamField]) -> dict[str, Any]:
+    """Dotted names as nested `properties`; what is below a field that has values itself stays dotted."""
+    properties: dict[str, Any] = {}
+    for each in fields:
+        place, (*above, name) = properties, each.name.split(".")
+        while above:
+            inner = place.setdefault(above[0], {"properties": {}})
+            if "properties" not in inner:
+                break
+            place = inner["properties"]
+            above.pop(0)
+        leaf = ".".join([*above, name])
+        if leaf not in place:
+            place[leaf] = {"type": each.type}
+    return properties

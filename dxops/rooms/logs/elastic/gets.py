@@ -1,0 +1,110 @@
+"""Endpoints that read single documents."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dxops.base.errors import DxopsError
+from dxops.rooms.logs.elastic.asking import Answer, Asked
+from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read
+from dxops.rooms.logs.hits import shown_source
+from dxops.rooms.logs.model import Line
+from dxops.rooms.logs.searching import Searcher
+from dxops.wire.elastic.documents import read_document
+from dxops.wire.elastic.errors import ElasticRefused, fault_of, illegal_argument, resource_not_found
+from dxops.wire.elastic.media import check_parameters
+from dxops.wire.es.fields import SourceFilter, names, parse_source, parse_source_parameter
+
+_PARAMETERS: Final = frozenset(
+    {"_source", "_source_includes", "_source_excludes", "preference", "realtime", "refresh", "routing", "version",
+     "version_type", "force_synthetic_source"}
+)  # fmt: skip
+_MAX_DOCUMENTS: Final = 10_000
+
+
+class Gets:
+    """`_doc`, `_source`, `_mget`. A document is found once it is loaded, a moment after it was written."""
+
+    def __init__(self, searcher: Searcher, index_names: Names) -> None:
+        self._searcher = searcher
+        self._names = index_names
+
+    async def answer(self, asked: Asked) -> Answer | None:
+        """None for what is not one of these endpoints."""
+        reads = asked.method in ("GET", "HEAD")
+        match asked.path:
+            case (index, "_doc", id_) if reads:
+                return await self._document(asked, index, id_)
+            case (index, "_source", id_) if reads:
+                return await self._source(asked, index, id_)
+            case ("_mget",) if asked.method in ("GET", "POST"):
+                return await self._several(asked, "")
+            case (index, "_mget") if asked.method in ("GET", "POST"):
+                return await self._several(asked, index)
+        return None
+
+    async def _line(self, asked: Asked, index: str, id_: str) -> Line | None:
+        may_read(asked)
+        check_parameters(f"/{index}/_doc/{id_}", asked.parameters, _PARAMETERS)
+        return await self._searcher.get(await self._names.streams(index, {}), id_)
+
+    async def _document(self, asked: Asked, index: str, id_: str) -> Answer:
+        line = await self._line(asked, index, id_)
+        value = _found(line, index, id_, _filter(asked), whole=keeps_bytes(asked))
+        return answered(asked, value, 200 if line is not None else 404)
+
+    async def _source(self, asked: Asked, index: str, id_: str) -> Answer:
+        line = await self._line(asked, index, id_)
+        if line is None:
+            raise ElasticRefused(resource_not_found(f"Document not found [{index}]/[{id_}]"))
+        return answered(asked, _shown(line, _filter(asked), whole=keeps_bytes(asked)))
+
+    async def _several(self, asked: Asked, index: str) -> Answer:
+        may_read(asked)
+        check_parameters("/_mget", asked.parameters, _PARAMETERS)
+        body = await asked.json() or {}
+        wanted = body.get("docs") if isinstance(body, dict) else None
+        if wanted is None and isinstance(body, dict) and isinstance(body.get("ids"), list):
+            wanted = [{"_id": id_} for id_ in body["ids"]]
+        if not isinstance(wanted, list) or not wanted or not all(isinstance(each, dict) for each in wanted):
+            raise ElasticRefused(illegal_argument("[_mget] requires [docs], objects with [_id], or [ids]"))
+        if len(wanted) > _MAX_DOCUMENTS:
+            raise ElasticRefused(illegal_argument(f"[_mget] gets at most {_MAX_DOCUMENTS} documents"))
+        return answered(asked, {"docs": [await self._one(asked, index, each) for each in wanted]})
+
+    async def _one(self, asked: Asked, index: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        name, id_ = str(wanted.get("_index", index)), str(wanted.get("_id", ""))
+        try:
+            if not name or not id_:
+                raise ElasticRefused(illegal_argument("index and id are needed for each document of [docs]"))
+            source = parse_source(wanted["_source"]) if "_source" in wanted else _filter(asked)
+            line = await self._searcher.get(await self._names.streams(name, {}), id_)
+        except DxopsError as error:
+            return {"_index": name, "_id": id_, "error": fault_of(error).to_value()["error"]}
+        return _found(line, name, id_, source, whole=keeps_bytes(asked))
+
+
+def _filter(asked: Asked) -> SourceFilter:
+    given = asked.parameters
+    base = parse_source_parameter(given["_source"]) if "_source" in given else SourceFilter()
+    includes, excludes = given.get("_source_includes"), given.get("_source_excludes")
+    return SourceFilter(
+        base.enabled,
+        base.includes if includes is None else names(includes),
+        base.excludes if excludes is None else names(excludes),
+    )
+
+
+def _found(line: Line | None, index: str, id_: str, source: SourceFilter, *, whole: bool) -> dict[str, Any]:
+    if line is None:
+        return {"_index": index, "_id": id_, "found": False}
+    value: dict[str, Any] = {
+        "_index": line.stream, "_id": line.id, "_version": line.version, "_seq_no": line.seq, "_primary_term": 1,
+        "found": True,
+    }  # fmt: skip
+    return {**value, "_source": _shown(line, source, whole=whole)} if source.enabled else value
+
+
+def _shown(line: Line, source: SourceFilter, *, whole: bool) -> Any:
+    verbatim = whole and not source.includes and not source.excludes
+    return shown_source(line, {} if verbatim else read_document(line.source), source, whole=whole)

@@ -1,0 +1,226 @@
+"""Elasticsearch's searches on the log store: which hits, in which order, how many.
+
+Every statement has caps of time, memory and size; a search that meets one is refused, never cut silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from dxops.rooms.logs.aggregating import Aggregator
+from dxops.rooms.logs.fields import base_name
+from dxops.rooms.logs.filters import Times
+from dxops.rooms.logs.hits import hit_of, sort_values
+from dxops.rooms.logs.model import Line, Rows, Selection
+from dxops.rooms.logs.ordering import Key, behind, keys_of
+from dxops.rooms.logs.selecting import LINE_COLUMNS, line_of, where
+from dxops.rooms.logs.streams import begun_values
+from dxops.rooms.logs.used_fields import used_fields
+from dxops.rooms.logs.values import Kinds, read_kinds, typed
+from dxops.wire import query_tree as tree
+from dxops.wire.elastic.auto_ids import AutoIds
+from dxops.wire.es.agg_encode import answer
+from dxops.wire.es.dates import parse_date
+from dxops.wire.es.errors import ILLEGAL, EsError
+from dxops.wire.es.search import SearchRequest
+from dxops.wire.es.sorting import SHARD_DOC, SortKey
+
+MAX_WINDOW: Final = 10_000
+SHARDS: Final = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
+_LINE_WIDTH: Final = 13
+_MAX_SECONDS: Final = 30.0
+_CAPS: Final = {
+    "max_query_size": 16 << 20,
+    "max_result_bytes": 256 << 20,
+    "result_overflow_mode": "throw",
+    "timeout_overflow_mode": "throw",
+}
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where to search: these streams, up to a sequence number (None: all there is)."""
+
+    streams: tuple[str, ...]
+    upper_seq: int | None = None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """`body` is the answer but for `took`; `last` are all the last hit's sort values, the tie-breaker included."""
+
+    body: dict[str, Any]
+    last: tuple[Any, ...] | None
+
+
+class Searcher:
+    """Runs searches. `now_ms` is the clock that date math counts from."""
+
+    def __init__(self, store: Rows, ids: AutoIds, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._ids = ids
+        self._now_ms = now_ms
+
+    def _times(self, now_ms: int) -> Times:
+        def resolve(bound: tree.Scalar, up: bool, form: str | None, zone: str | None) -> int | None:
+            try:
+                return parse_date(bound, now_ms, round_up=up, format=form, time_zone=zone)
+            except EsError:
+                return None
+
+        return Times(resolve, self._ids.seq_of)
+
+    async def search(
+        self, request: SearchRequest, target: Target, *, after: Sequence[Any] = (), whole: bool = True
+    ) -> Found:
+        """`after` takes the place of the request's `search_after`. `whole`: see `hit_of`."""
+        now_ms = self._now_ms()
+        times = self._times(now_ms)
+        hits = request.hits
+        if hits.from_ + hits.size > MAX_WINDOW:
+            reason = (
+                f"Result window is too large, from + size must be less than or equal to: [{MAX_WINDOW}] "
+                f"but was [{hits.from_ + hits.size}]. See the scroll api for a more efficient way."
+            )
+            raise EsError(ILLEGAL, reason, key="size", hint="page with search_after")
+        settings = _settings(request.timeout_ms)
+        kinds = await read_kinds(self._store, target.streams, used_fields(request))
+        base = self._where(request.query, target, times)
+        shown = base
+        if request.post_filter is not None:
+            shown = self._where(tree.both([request.query, request.post_filter]), target, times)
+        after = after or request.search_after
+        found, last = await self._hits(request, shown, kinds, times, after, settings, whole)
+        body: dict[str, Any] = {"timed_out": False, "_shards": SHARDS}
+        head: dict[str, Any] = {}
+        total = await self._total(request, shown, len(found), after, settings)
+        if total is not None:
+            head["total"] = total["value"] if request.rest_total_hits_as_int else total
+        if request.terminate_after and total is not None:
+            body["terminated_early"] = total["value"] >= request.terminate_after
+        unsorted = not hits.sort and bool(found)
+        body["hits"] = {**head, "max_score": 1.0 if unsorted else None, "hits": found}
+        if request.aggregations:
+            everything = self._where(tree.All(), target, times)
+            aggregator = Aggregator(self._store, kinds, times, now_ms, self._ids.id_of, settings, whole)
+            results = await aggregator.run(request.aggregations, base, everything, request.query)
+            body["aggregations"] = answer(request.aggregations, results, now_ms, typed_keys=request.typed_keys)
+        return Found(body, last)
+
+    async def count(self, query: tree.Node, target: Target) -> int:
+        """How many documents match."""
+        condition = self._where(query, target, self._times(self._now_ms()))
+        return await self._number(f"SELECT count() FROM log_events WHERE {condition}", _settings(None))  # noqa: S608
+
+    async def get(self, streams: Sequence[str], id_: str) -> Line | None:
+        """The newest document of this id."""
+        condition = self._where(tree.Ids((id_,)), Target(tuple(streams)), self._times(self._now_ms()))
+        sql = f"SELECT {LINE_COLUMNS} FROM log_events WHERE {condition} ORDER BY seq DESC LIMIT 1"  # noqa: S608
+        rows = (await self._store.query(sql, settings=_settings(None))).rows
+        return line_of(rows[0], self._ids.id_of) if rows else None
+
+    async def begun(
+        self, target: Target, query: tree.Node, field: str, begin: str, *, size: int, ignore_case: bool, after: str
+    ) -> list[str]:
+        """Values of a field that begin with `begin`, in order, behind `after`."""
+        condition = self._where(query, target, self._times(self._now_ms()))
+        kinds = await read_kinds(self._store, target.streams, [field])
+        return await begun_values(
+            self._store, condition, base_name(field), kinds, begin, size=size, ignore_case=ignore_case, after=after
+        )
+
+    async def last_seq(self) -> int:
+        """The newest document's sequence number: where a point in time ends."""
+        return await self._number("SELECT max(seq) FROM log_events", _settings(None))
+
+    def _where(self, query: tree.Node, target: Target, times: Times) -> str:
+        condition = where(Selection(query=query, streams=target.streams), times)
+        return condition if target.upper_seq is None else f"{condition} AND seq <= {int(target.upper_seq)}"
+
+    async def _hits(
+        self,
+        request: SearchRequest,
+        condition: str,
+        kinds: Kinds,
+        times: Times,
+        after: Sequence[Any],
+        settings: dict[str, object],
+        whole: bool,
+    ) -> tuple[list[dict[str, Any]], tuple[Any, ...] | None]:
+        hits = request.hits
+        if hits.size == 0:
+            return [], None
+        keys = keys_of(hits.sort, kinds)
+        if after:
+            condition += f" AND {behind(keys[: len(after)], after, times)}"
+        columns, group = _collapsing(request, kinds)
+        shown = "".join(f", {key.shown}" for key in keys) + columns
+        sql = (
+            f"SELECT {LINE_COLUMNS}{shown} FROM log_events WHERE {condition} "  # noqa: S608
+            f"ORDER BY {', '.join(key.clause for key in keys)} {group}LIMIT {hits.size} OFFSET {hits.from_}"
+        )
+        rows = (await self._store.query(sql, settings=settings)).rows
+        made = []
+        last: tuple[Any, ...] | None = None
+        for row in rows:
+            raw = row[_LINE_WIDTH : _LINE_WIDTH + len(keys)]
+            last = tuple(typed(key.kind, value) for key, value in zip(keys, raw, strict=True))
+            line = line_of(row[:_LINE_WIDTH], self._ids.id_of)
+            hit = hit_of(line, hits, request.query, _shown_sort(request, keys, raw), whole=whole)
+            if request.collapse is not None:
+                value = typed(kinds.kind(request.collapse.field), row[-1])
+                fields = {**hit.pop("fields", {}), request.collapse.field: [] if value is None else [value]}
+                sort = hit.pop("sort", None)
+                hit["fields"] = fields
+                if sort is not None:
+                    hit["sort"] = sort
+            made.append(hit)
+        return made, last
+
+    async def _total(
+        self, request: SearchRequest, condition: str, shown: int, after: Sequence[Any], settings: dict[str, object]
+    ) -> dict[str, Any] | None:
+        most = request.total_hits
+        if request.terminate_after and most != 0:
+            ended = f"SELECT 1 FROM log_events WHERE {condition} LIMIT {request.terminate_after}"  # noqa: S608
+            return {"value": await self._number(f"SELECT count() FROM ({ended})", settings), "relation": "eq"}  # noqa: S608
+        if most == 0 and not request.rest_total_hits_as_int:
+            return None
+        if most is None or request.rest_total_hits_as_int:
+            value = await self._number(f"SELECT count() FROM log_events WHERE {condition}", settings)  # noqa: S608
+            return {"value": value, "relation": "eq"}
+        first_page = not (after or request.hits.from_ or request.collapse)
+        if first_page and shown < request.hits.size and shown <= most:
+            return {"value": shown, "relation": "eq"}
+        some = f"SELECT count() FROM (SELECT 1 FROM log_events WHERE {condition} LIMIT {most + 1})"  # noqa: S608
+        value = await self._number(some, settings)
+        return {"value": min(value, most), "relation": "gte" if value > most else "eq"}
+
+    async def _number(self, sql: str, settings: dict[str, object]) -> int:
+        rows = (await self._store.query(sql, settings=settings)).rows
+        return int(rows[0][0]) if rows else 0
+
+
+def _settings(timeout_ms: int | None) -> dict[str, object]:
+    seconds = _MAX_SECONDS if timeout_ms is None or timeout_ms <= 0 else min(_MAX_SECONDS, timeout_ms / 1000)
+    return {**_CAPS, "max_execution_time": max(1, round(seconds))}
+
+
+def _collapsing(request: SearchRequest, kinds: Kinds) -> tuple[str, str]:
+    """The column of the collapsed field, and LIMIT BY; documents without the field are one group."""
+    if request.collapse is None:
+        return "", ""
+    field = request.collapse.field
+    value = keys_of([SortKey(field, unmapped_type="keyword")], kinds)[0].shown
+    return f", {value} AS collapsed", "LIMIT 1 BY collapsed "
+
+
+def _shown_sort(request: SearchRequest, keys: Sequence[Key], raw: Sequence[Any]) -> list[Any] | None:
+    """With a point in time, `_shard_doc` is implied."""
+    sort = request.hits.sort
+    if not sort:
+        return None
+    implied = request.pit is not None and not any(key.field == SHARD_DOC for key in sort)
+    count = len(sort) + implied
+    return sort_values(keys[:count], raw[:count])
