@@ -15,11 +15,12 @@ from dxops.wire.elastic.documents import read_document
 from dxops.wire.es.date_format import format_ms
 from dxops.wire.es.dates import parse_date
 from dxops.wire.es.errors import EsError
-from dxops.wire.es.fields import FieldRequest, SourceFilter, filter_source, flatten, name_matches
-from dxops.wire.es.highlight import Highlight, fragments
+from dxops.wire.es.fields import FieldRequest, SourceFilter, filter_source, flatten
+from dxops.wire.es.highlight import Highlight, fragments, wanted_terms
 from dxops.wire.es.hits import NO_STORED, HitsRequest
 from dxops.wire.es.number_format import number_format
 from dxops.wire.es.sorting import SCORE
+from dxops.wire.name_patterns import name_matches
 from dxops.wire.query_tree import Node
 
 _TIME = "@timestamp"
@@ -116,7 +117,8 @@ def _highlights(document: dict[str, Any], how: Highlight, query: Node) -> dict[s
         field = how.of(name)
         if field is None:
             continue
-        cut = [piece for value in values if isinstance(value, str) for piece in fragments(value, name, query, field)]
+        wanted = wanted_terms(query, name, field)
+        cut = [piece for value in values if isinstance(value, str) for piece in fragments(value, wanted, field)]
         if cut:
             found[name] = cut[: field.fragments] if field.fragments else cut
     return found
