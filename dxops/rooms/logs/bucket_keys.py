@@ -7,12 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from dxops.rooms.logs.fields import literal, literals
+from dxops.rooms.logs.fields import base_name, literal, literals, value_of
 from dxops.rooms.logs.filters import Times, condition
 from dxops.rooms.logs.ordering import Key, behind
 from dxops.rooms.logs.patterns import regexp_of_lucene
 from dxops.rooms.logs.values import (
+    BOOLEAN,
     NUMBER,
+    TEXT,
     Kinds,
     milliseconds,
     number,
@@ -69,6 +71,9 @@ class Step(msgspec.Struct, frozen=True):
     def conditions(self, names: Sequence[str]) -> list[str]:
         """What a row must meet to be in a bucket at all."""
         found = [] if self.nullable or self.slots else [f"{name} IS NOT NULL" for name in names]
+        if not self.nullable and not self.slots:
+            kinds = zip(names, self.kinds, strict=True)
+            found += [f"{name} != ''" for name, kind in kinds if kind in (TEXT, BOOLEAN)]
         return [*found, _named(self.after, names)] if self.after else found
 
     def order(self, names: Sequence[str]) -> list[str]:
@@ -163,7 +168,10 @@ def _term_key(spec: Terms, kinds: Kinds) -> str:
     kind = kinds.kind(spec.field)
     if chosen or kinds.has_arrays(spec.field) or kind == "date":
         return f"arrayJoin({_chosen(spec, kinds)})"
-    return (number if kind == NUMBER else text)(spec.field, kinds, spec.missing)
+    if kind == NUMBER:
+        return number(spec.field, kinds, spec.missing)
+    # '' for no value: grouping by a Nullable(String) took half again as long as by a String
+    return value_of(base_name(spec.field)) if spec.missing is None else text(spec.field, kinds, spec.missing)
 
 
 def _order(spec: Terms) -> list[str]:

@@ -63,7 +63,7 @@ async def read_kinds(store: Rows, streams: Sequence[str], fields: Iterable[str])
 
 
 def text(field: str, kinds: Kinds, missing: Scalar | None = None) -> str:
-    """SQL of the value of a field without arrays, NULL where a document has none. Several times faster than `texts`."""
+    """SQL of the value of a field without arrays, NULL where a document has none."""
     value = value_of(base_name(field))
     return f"nullIf({value}, '')" if missing is None else f"if({value} = '', {literal(text_of(missing))}, {value})"
 
