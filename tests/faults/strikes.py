@@ -24,6 +24,7 @@ from tests.harness import System, eventually
 Stage = Literal["upload", "prepare", "transaction", "flip"]
 STAGES: tuple[Stage, ...] = ("upload", "prepare", "transaction", "flip")
 ROLES = ("web", "edge", "worker", "postgres")
+EVERY_ROLE = frozenset((*ROLES, "store", "ingest", "loader"))
 _UNSETTLED = ("web", "postgres")  # without one of these a release that is not committed never will be
 _WORDS = 60_000  # compressing them takes longer than the longest delay: a kill meets `prepare` at work
 _LARGE_BYTES = 12_000_000  # uploading takes longer than that too
@@ -148,7 +149,7 @@ class Battle:
 
     def _healthy(self) -> bool:
         roles: dict[str, dict[str, object]] = self._record()["roles"]  # type: ignore[assignment]
-        return len(roles) == len(ROLES) and all(
+        return roles.keys() == EVERY_ROLE and all(
             role["status"] == "healthy" and psutil.pid_exists(int(str(role["pid"]))) for role in roles.values()
         )
 
