@@ -32,7 +32,8 @@ class SystemRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def healthy(self) -> bool:
-        return bool(self.roles) and all(role.status == "healthy" for role in self.roles.values())
+        """Every role is there and well. While it starts, the roles that are there already may be."""
+        return self.ready_at is not None and all(role.status == "healthy" for role in self.roles.values())
 
 
 def write_status(path: Path, record: SystemRecord) -> None:
