@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -141,14 +141,16 @@ async def _fetch(
     cursor = connection.cursor()
     rows: list[list[Any]] = []
     size = 0
-    async for row in cursor.stream(query, list(params)):
-        if len(rows) == max_rows:
-            return Table(_names(cursor), rows, truncated=True)
-        plain = [_plain(value) for value in row]
-        size += sum(len(value) if isinstance(value, str) else 8 for value in plain)
-        if size > max_bytes:
-            raise TooLarge(f"the answer is larger than {max_bytes} bytes", hint="choose fewer columns or rows")
-        rows.append(plain)
+    # closed here and now: left to the garbage collector it would be ended after its connection is gone, a crash
+    async with aclosing(cursor.stream(query, list(params))) as found:
+        async for row in found:
+            if len(rows) == max_rows:
+                return Table(_names(cursor), rows, truncated=True)
+            plain = [_plain(value) for value in row]
+            size += sum(len(value) if isinstance(value, str) else 8 for value in plain)
+            if size > max_bytes:
+                raise TooLarge(f"the answer is larger than {max_bytes} bytes", hint="choose fewer columns or rows")
+            rows.append(plain)
     return Table(_names(cursor), rows, truncated=False)
 
 
