@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import msgspec
@@ -142,7 +142,8 @@ async def _fetch(
     rows: list[list[Any]] = []
     size = 0
     # closed here and now: left to the garbage collector it would be ended after its connection is gone, a crash
-    async with aclosing(cursor.stream(query, list(params))) as found:
+    stream = cast("AsyncGenerator[tuple[Any, ...], None]", cursor.stream(query, list(params)))
+    async with aclosing(stream) as found:
         async for row in found:
             if len(rows) == max_rows:
                 return Table(_names(cursor), rows, truncated=True)
