@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
@@ -23,6 +24,7 @@ Lang: TypeAlias = Literal["kql", "lucene"]
 BAD_QUERY: Final = "bad_query"
 MAX_FILTERS: Final = 100
 MAX_FILTER: Final = 65_536
+_AT_FAULT: Final = re.compile(r"""[():"{}<>]|[^\s():"{}<>]+""")
 _LONGEST_GAP_MS: Final = 1000
 
 
@@ -158,7 +160,5 @@ def _moment(text: str, now_ms: int, tz: str, field: str, *, up: bool) -> int:
 
 def _length(text: str, position: int) -> int:
     """Of the run of characters at fault; 0 at the end."""
-    end = position
-    while end < len(text) and not text[end].isspace() and (end == position or text[end] not in '():"{}<>'):
-        end += 1
-    return end - position
+    found = _AT_FAULT.match(text, position)
+    return 0 if found is None else found.end() - position

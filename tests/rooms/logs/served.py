@@ -11,6 +11,7 @@ from litestar import Litestar, Router
 from dxops.app.web_errors import on_error
 from dxops.base.actors import Actor, Scope
 from dxops.base.clock import Clock
+from dxops.base.web import keep_encoded_slashes
 from dxops.rooms.logs.http import router
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.service import Logs
@@ -24,6 +25,7 @@ def acting(app: Litestar, actor: Actor | None) -> object:
     async def called(scope, receive, send):  # type: ignore[no-untyped-def]
         if actor is not None:
             scope["actor"] = actor
+        keep_encoded_slashes(scope)
         await app(scope, receive, send)
 
     return called
