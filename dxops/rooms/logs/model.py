@@ -132,6 +132,13 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True):
     levels: tuple[str, ...]
 
 
+class Patterns(msgspec.Struct, frozen=True, kw_only=True):
+    """Most frequent first. `sampled`: of the newest lines, or the most frequent shapes, only."""
+
+    patterns: tuple[Pattern, ...]
+    sampled: bool
+
+
 class Inserts(Protocol):
     """The column store, as the loader fills it."""
 
