@@ -37,7 +37,7 @@ export const arrange = (counts: Counts, by: string): Bars => {
   series.sort((one, other) => rank(one) - rank(other) || other.total - one.total);
   let next = 1;
   for (const one of series)
-    if (!one.kind) one.kind = by === "" ? "level-info" : by === "level" || one.name === "(none)" || one.name === REST ? "series-6" : `series-${Math.min(6, next++)}`;
+    if (!one.kind) one.kind = by === "" ? "level-info" : by === "level" && one.name === "(none)" ? "level-none" : by === "level" || one.name === "(none)" || one.name === REST ? "series-6" : `series-${Math.min(6, next++)}`;
   const totals = Array.from({ length: buckets }, (_, index) => series.reduce((sum, one) => sum + (one.counts[index] ?? 0), 0));
   return { series, totals, highest: Math.max(0, ...totals), buckets };
 };

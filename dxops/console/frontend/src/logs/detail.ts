@@ -85,7 +85,7 @@ const fieldRow = (page: Page, name: string, value: unknown, column: boolean, hig
       iconButton("asterisk", `Only lines that have ${name}`, () => page.addFilter({ field: name, op: "exists" })),
       toggle,
       iconButton("copy", `Copy ${name}`, () => void copy(text, "Value"))),
-    h("th", { scope: "row" }, h("span", { class: `kind ${kind}`, title: kind }), h("span", { class: "wrap" }, name)),
+    h("th", { scope: "row" }, h("span", { class: "detail-name" }, h("span", { class: `kind ${kind}`, title: kind }), h("span", { class: "wrap" }, name))),
     put);
 };
 

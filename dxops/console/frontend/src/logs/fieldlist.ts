@@ -9,7 +9,7 @@ const MOST = 200;
 const FIRST = ["level", "service", "host", "environment", "message"];
 
 export const kindOf = (field: FieldInfo): string =>
-  field.conflict ? "conflict" : (field.kinds.find((kind) => kind !== "list" && kind !== "inner") ?? field.kinds[0] ?? "text");
+  field.name === "@timestamp" ? "time" : field.conflict ? "conflict" : (field.kinds.find((kind) => kind !== "list" && kind !== "inner") ?? field.kinds[0] ?? "text");
 
 /** Top values with a bar each and filters, and the statistics of numbers. */
 export const valueList = (page: Page, field: string, found: Values): HTMLElement => {
@@ -51,8 +51,12 @@ export class FieldList {
   }
 
   async load(): Promise<void> {
+    const query = this.#page.query();
+    // of the streams and the days, whatever is searched for
+    query.delete("query");
+    query.delete("filter");
     try {
-      const { items } = await ask<{ items: FieldInfo[] }>("fields", "fields", this.#page.query());
+      const { items } = await ask<{ items: FieldInfo[] }>("fields", "fields", query);
       this.fields = items;
       this.#note.textContent = "";
       this.draw();
@@ -89,7 +93,7 @@ export class FieldList {
     const row = h("li", { class: "field-row", "data-field-row": name },
       h("div", { class: "field-head" },
         h("button", { type: "button", class: "field-name", "aria-expanded": String(open), click: () => this.#toggle(name) },
-          h("span", { class: `kind ${kind}`, role: "img", "aria-label": field.conflict ? `kinds differ: ${field.kinds.join(", ")}` : kind, "data-tip": field.conflict ? `Senders disagree: ${field.kinds.join(", ")}. Every value is kept and searched as it was sent.` : "" }),
+          h("span", { class: `kind ${kind}`, role: "img", "aria-label": kind === "conflict" ? `kinds differ: ${field.kinds.join(", ")}` : kind, "data-tip": kind === "conflict" ? `Senders disagree: ${field.kinds.join(", ")}. Every value is kept and searched as it was sent.` : "" }),
           h("span", { class: "clip", title: name }, name)),
         h("span", { class: "field-count num faint" }, field.documents ? short(field.documents) : ""),
         toggle));

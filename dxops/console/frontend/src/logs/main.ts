@@ -19,7 +19,7 @@ import { SavedSearches } from "./saved.ts";
 import { Statistics } from "./statistics.ts";
 import { Status } from "./status.ts";
 import { Streams } from "./streams.ts";
-import { MOST_KEPT, Tail } from "./tail.ts";
+import { MOST_KEPT, newestFirst, Tail } from "./tail.ts";
 import { absolute, browserZone, Zone } from "./time.ts";
 import { TimePicker } from "./timepicker.ts";
 import { toolbar } from "./toolbar.ts";
@@ -50,8 +50,11 @@ class Explorer implements Page {
   });
   #highlighter = new Highlighter([]);
   #older = false;
+  #turn = 0;
   #scrollPaused = false;
   #counted = 0;
+  /** Whether lines name services: their column is one of the first then. */
+  #services = true;
 
   constructor() {
     new SavedSearches(this);
@@ -82,8 +85,7 @@ class Explorer implements Page {
 
   columns(): Column[] {
     if (this.state.cols) return this.state.cols;
-    const lines = this.found?.items ?? [];
-    return [{ name: "level", width: null }, ...(lines.some((line) => line.service) ? [{ name: "service", width: null }] : []), { name: "message", width: null }];
+    return [{ name: "level", width: null }, ...(this.#services ? [{ name: "service", width: null }] : []), { name: "message", width: null }];
   }
 
   query(extra: Record<string, string> = {}): URLSearchParams {
@@ -117,6 +119,7 @@ class Explorer implements Page {
   }
 
   refresh(): void {
+    this.counts = null;
     void this.#search();
     void this.#count();
     if (this.state.tab === "patterns") void this.patterns.load();
@@ -164,20 +167,24 @@ class Explorer implements Page {
   async #search(): Promise<void> {
     this.#stopTail();
     this.#status.loading(true);
-    const { sort, order, q } = this.state;
+    const { sort, order, q, live } = this.state;
+    const mine = (this.#turn += 1);
     try {
+      if (live) await this.tail.start();
+      if (mine !== this.#turn) return;
       const found = await ask<Found>("search", "search", this.query({ limit: String(PAGE), order, ...(sort ? { sort } : {}) }));
       const first = this.found === null;
       this.found = found;
       this.#highlighter = new Highlighter(found.terms);
+      if (found.items.length) this.#services = found.items.some((line) => line.service);
       this.#bar.problem(null);
       remember(q);
       this.grid.show(found.items, this.columns(), this.#highlighter);
       if (first || this.state.cols === null) this.#fields.draw();
       await this.#status.found(found, this.#streams);
-      if (this.state.live) {
+      if (live && this.tail.on) {
         this.#scrollPaused = false;
-        this.tail.start(found.items);
+        this.tail.release();
       }
     } catch (error) {
       if (aborted(error)) return;
@@ -195,7 +202,7 @@ class Explorer implements Page {
       this.counts = counts;
       this.#counted = Date.now();
       this.#histogram.show(counts);
-      this.#status.counted(counts);
+      this.#status.counted();
     } catch (error) {
       if (!aborted(error)) this.#status.uncounted(told(error));
     }
@@ -228,7 +235,7 @@ class Explorer implements Page {
 
   #arrived(lines: Line[]): void {
     const known = new Set(this.grid.lines.slice(0, MOST_KEPT).map((line) => line.seq));
-    const fresh = lines.filter((line) => !known.has(line.seq)).sort((one, other) => other.ts_ms - one.ts_ms || (one.seq.length - other.seq.length ? other.seq.length - one.seq.length : one.seq < other.seq ? 1 : -1));
+    const fresh = lines.filter((line) => !known.has(line.seq)).sort(newestFirst);
     if (fresh.length === 0) return;
     this.grid.add(fresh, true, MOST_KEPT);
     this.#status.shown(this.grid.lines.length);

@@ -1,12 +1,14 @@
 /** What the parts of the page know of each other. */
 import type { Zone } from "./time.ts";
-import type { Column, Filter, Found, Line, State } from "./types.ts";
+import type { Column, Counts, Filter, Found, Line, State } from "./types.ts";
 
 export interface Page {
   readonly state: State;
   readonly zone: Zone;
   /** The last answer to the search, while there is one. */
   readonly found: Found | null;
+  /** The histogram of the same question, when it has come. */
+  readonly counts: Counts | null;
   /** Change the state, its address and what follows from it. `replace` leaves no step to go back to. */
   go(patch: Partial<State>, how?: "push" | "replace"): void;
   /** Ask again for what is shown. */

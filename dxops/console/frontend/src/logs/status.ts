@@ -6,7 +6,7 @@ import type { Page } from "./page.ts";
 import type { Streams } from "./streams.ts";
 import type { Tail } from "./tail.ts";
 import { describeRange } from "./time.ts";
-import type { Counts, Found, State } from "./types.ts";
+import type { Found, State } from "./types.ts";
 
 const WIDER: readonly (readonly [string, string])[] = [["now-24h", "Last 24 hours"], ["now-7d", "Last 7 days"], ["now-30d", "Last 30 days"]];
 
@@ -59,17 +59,18 @@ export class Status {
   }
 
   #sum(found: Found): void {
-    const total = found.total ?? found.items.length;
+    // the histogram counts exactly where the search stopped counting
+    const exact = found.total_relation === "gte" ? this.#page.counts?.total : found.total;
+    const total = exact ?? found.total ?? found.items.length;
     this.#total.replaceChildren(
-      h("strong", { class: "num" }, `${count(total)}${found.total_relation === "gte" ? "+" : ""}`), total === 1 ? " line" : " lines",
+      h("strong", { class: "num" }, `${count(total)}${exact === undefined || exact === null ? "+" : ""}`), total === 1 ? " line" : " lines",
       h("span", { class: "faint num lx-took" }, ` in ${count(Math.round(found.took_ms))} ms`));
   }
 
-  counted(counts: Counts): void {
+  counted(): void {
     const { found } = this.#page;
     need("lx-chart-error").hidden = true;
-    // the histogram counts exactly where the search stopped counting
-    if (found && found.total_relation === "gte") this.#sum({ ...found, total: counts.total, total_relation: "eq" });
+    if (found) this.#sum(found);
   }
 
   uncounted(problem: Problem): void {
@@ -109,16 +110,16 @@ export class Status {
     const { found } = this.#page;
     const narrower = problem.code === "too_large" || problem.code === "timeout" || problem.status === 413;
     const words = [problem.message, problem.hint || (narrower ? "Narrow the range, or ask for less." : "")].filter(Boolean);
-    if (problem.field === "query" && found) return; // said below the query; what was found before stays
-    this.note(words.join(". "), "bad");
-    if (found) return;
+    const query = problem.field === "query";
+    if (!query) this.note(words.join(". "), "bad");
+    if (found) return; // what was found before stays; what is wrong with a query is said below it
     this.#total.textContent = "";
     this.#empty.replaceChildren(
       icon(problem.code === "offline" || problem.status === 503 ? "wifi-off" : "circle-alert", false),
-      h("h3", {}, problem.field === "query" ? "The query cannot be read" : problem.message), h("p", {}, problem.field === "query" ? problem.message : problem.hint),
-      ...(problem.field === "query" ? [] : [h("button", { type: "button", class: "button small", click: () => this.#page.refresh() }, "Try again")]));
+      h("h3", {}, query ? "The query cannot be read" : problem.message), h("p", {}, query ? "The bar above says where. Correct it and search again." : problem.hint),
+      ...(query ? [] : [h("button", { type: "button", class: "button small", click: () => this.#page.refresh() }, "Try again")]));
     this.#empty.hidden = false;
-    if (problem.field !== "query") this.note("");
+    this.note("");
   }
 
   note(text: string, tone: "bad" | "warn" = "warn"): void {

@@ -6,9 +6,12 @@ import type { Line } from "./types.ts";
 export const MOST_KEPT = 5_000;
 const DRAW_MS = 120;
 
-/** The greatest of the sequence numbers, which have 64 bits. */
-export const lastSeq = (lines: readonly Line[]): string | null =>
-  lines.reduce<string | null>((most, { seq }) => (most === null || seq.length > most.length || (seq.length === most.length && seq > most) ? seq : most), null);
+/** How long an answer to the first connection is awaited before the page searches without it. */
+const PATIENCE_MS = 1_500;
+
+/** Newer first; of one moment, the later arrived first. Sequence numbers have 64 bits, so they are texts. Pure. */
+export const newestFirst = (one: Line, other: Line): number =>
+  other.ts_ms - one.ts_ms || other.seq.length - one.seq.length || (one.seq < other.seq ? 1 : one.seq > other.seq ? -1 : 0);
 
 export interface TailHooks {
   lines: (lines: Line[]) => void;
@@ -24,7 +27,7 @@ export class Tail {
   #source: EventSource | null = null;
   #waiting: Line[] = [];
   #timer = 0;
-  #last: string | null = null;
+  #held = false;
   paused = false;
   connected = false;
   /** Lines that came while it was paused, those beyond `MOST_KEPT` too. */
@@ -42,20 +45,24 @@ export class Tail {
     return this.#source !== null;
   }
 
-  /** Begins behind `lines`, which are shown already. */
-  start(lines: readonly Line[]): void {
+  /** Listens, and returns once the server does: what is searched then and what comes from here leave no gap between
+   * them. Lines are held back until `release`. */
+  async start(): Promise<void> {
     this.stop();
-    this.#last = lastSeq(lines);
-    const query = this.#page.query(this.#last === null ? {} : { after_seq: this.#last });
-    const source = new EventSource(`/api/logs/tail?${query}`);
+    const source = new EventSource(`/api/logs/tail?${this.#page.query()}`);
     this.#source = source;
+    this.#held = true;
+    const opened = new Promise<void>((done) => {
+      source.addEventListener("open", () => done(), { once: true });
+      window.setTimeout(done, PATIENCE_MS);
+    });
     source.addEventListener("open", () => this.#state(true));
     source.addEventListener("error", () => {
       this.#state(false);
       if (source.readyState !== EventSource.CLOSED) return;
       // the browser gives up where the answer was no stream: said, and tried again
       this.#hooks.failed("The live tail was refused or ended; trying again.");
-      window.setTimeout(() => this.#source === source && this.start(lines), 3000);
+      window.setTimeout(() => this.#source === source && void this.start().then(() => this.release()), 3000);
     });
     source.addEventListener("lines", (event) => {
       const told = parseExact((event as MessageEvent<string>).data) as { items: Line[] };
@@ -71,6 +78,13 @@ export class Tail {
       this.#state(true);
     });
     this.#hooks.changed();
+    await opened;
+  }
+
+  /** The page has its lines: what came meanwhile follows. */
+  release(): void {
+    this.#held = false;
+    this.#flush();
   }
 
   stop(): void {
@@ -113,7 +127,7 @@ export class Tail {
     if (this.paused) {
       this.unseen += lines.length;
       this.#hooks.changed();
-    } else this.#timer ||= window.setTimeout(() => this.#flush(), DRAW_MS);
+    } else if (!this.#held) this.#timer ||= window.setTimeout(() => this.#flush(), DRAW_MS);
   }
 
   #flush(): void {
