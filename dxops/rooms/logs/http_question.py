@@ -9,6 +9,7 @@ from litestar import Request
 from litestar.di import Provide
 from litestar.params import QueryParameter
 
+from dxops.rooms.logs.completing import Proposal
 from dxops.rooms.logs.fields import COLUMNS
 from dxops.rooms.logs.model import Field, NumberStats, Pattern, ValueCount
 from dxops.rooms.logs.patterns_of_lines import selecting_query
@@ -132,6 +133,12 @@ class FoundPatterns(msgspec.Struct, frozen=True, kw_only=True):
     sampled: bool
     took_ms: int
     sql: str
+
+
+class Proposals(msgspec.Struct, frozen=True):
+    """Likeliest first."""
+
+    items: list[Proposal]
 
 
 class Around(msgspec.Struct, frozen=True):
