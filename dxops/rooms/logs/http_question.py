@@ -22,7 +22,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 async def question(
-    text: Annotated[str, QueryParameter(name="query", description="What to find; empty is everything")] = "",
+    asked_query: Annotated[str, QueryParameter(name="query", description="What to find; empty is everything")] = "",
     lang: Annotated[Literal["kql", "lucene"], QueryParameter(description="The query's language")] = "kql",
     start: Annotated[
         str,
@@ -43,9 +43,15 @@ async def question(
     ] = None,
     tz: Annotated[str, QueryParameter(description="Time zone of dates without one, and of rounding")] = "UTC",
 ) -> Question:
-    """The question of a request."""
+    """The question of a request. No route has a parameter of its own with one of these names: Litestar mixes them up."""
     return Question(
-        query=text, lang=lang, start=start, end=end, streams=tuple(stream or ()), filters=tuple(filter_ or ()), tz=tz
+        query=asked_query,
+        lang=lang,
+        start=start,
+        end=end,
+        streams=tuple(stream or ()),
+        filters=tuple(filter_ or ()),
+        tz=tz,
     )
 
 
