@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Annotated, Literal
 
+import msgspec
 from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
@@ -24,6 +25,7 @@ from dxops.rooms.logs.http_question import (
     FoundLines,
     FoundPatterns,
     FoundValues,
+    Proposals,
     ShownHistogram,
     ShownWindow,
     shown_field,
@@ -195,7 +197,20 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
             )
         return shown(line)
 
-    return [search, histogram, fields, values, patterns, around, one_line]
+    @get("/complete", summary="Complete a query", dependencies=ASKED)
+    async def complete(
+        request: AnyRequest,
+        asked: NamedDependency[Question],
+        text: Annotated[str, QueryParameter(description="What is typed so far, instead of `query`")] = "",
+        cursor: Annotated[int | None, QueryParameter(description="Where in it; default: at its end", ge=0)] = None,
+    ) -> Proposals:
+        """Fields, operators, values and keywords that fit at the cursor, likeliest first."""
+        blank = msgspec.structs.replace(asked, query="")
+        selection = await logs.selection(actor_of(request), blank)
+        at = len(text) if cursor is None else cursor
+        return Proposals(await while_connected(request, logs.completer.propose(selection, asked.lang, text, at)))
+
+    return [search, histogram, fields, values, patterns, around, one_line, complete]
 
 
 async def _numbers(logs: Logs, selection: Selection, field: str) -> NumberStats | None:

@@ -9,6 +9,7 @@ from litestar import Request
 from litestar.di import Provide
 from litestar.params import QueryParameter
 
+from dxops.rooms.logs.completing import Proposal
 from dxops.rooms.logs.fields import COLUMNS
 from dxops.rooms.logs.model import Field, NumberStats, Pattern, ValueCount
 from dxops.rooms.logs.patterns_of_lines import selecting_query
@@ -21,7 +22,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 async def question(
-    text: Annotated[str, QueryParameter(name="query", description="What to find; empty is everything")] = "",
+    asked_query: Annotated[str, QueryParameter(name="query", description="What to find; empty is everything")] = "",
     lang: Annotated[Literal["kql", "lucene"], QueryParameter(description="The query's language")] = "kql",
     start: Annotated[
         str,
@@ -42,9 +43,15 @@ async def question(
     ] = None,
     tz: Annotated[str, QueryParameter(description="Time zone of dates without one, and of rounding")] = "UTC",
 ) -> Question:
-    """The question of a request."""
+    """The question of a request. No route has a parameter of its own with one of these names: Litestar mixes them up."""
     return Question(
-        query=text, lang=lang, start=start, end=end, streams=tuple(stream or ()), filters=tuple(filter_ or ()), tz=tz
+        query=asked_query,
+        lang=lang,
+        start=start,
+        end=end,
+        streams=tuple(stream or ()),
+        filters=tuple(filter_ or ()),
+        tz=tz,
     )
 
 
@@ -132,6 +139,12 @@ class FoundPatterns(msgspec.Struct, frozen=True, kw_only=True):
     sampled: bool
     took_ms: int
     sql: str
+
+
+class Proposals(msgspec.Struct, frozen=True):
+    """Likeliest first."""
+
+    items: list[Proposal]
 
 
 class Around(msgspec.Struct, frozen=True):

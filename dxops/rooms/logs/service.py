@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dxops.base.actors import Actor
 from dxops.base.clock import Clock
+from dxops.rooms.logs.completing import Completer
 from dxops.rooms.logs.explorer import Explorer
 from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Rows, Selection
@@ -22,6 +23,7 @@ class Logs:
         self.explorer = Explorer(store, self._times, self._ids.id_of)
         self.reach = Reach(store, clock, registry)
         self.tails = Tails(self.explorer)
+        self.completer = Completer(self.explorer)
 
     def now_ms(self) -> int:
         """Milliseconds since 1970."""

@@ -302,3 +302,41 @@ async def test_who_may_not_read_sees_nothing(store: LocalStore) -> None:
         async with explorer_client(store, ManualClock(NOW), actor) as client:
             for path in paths:
                 assert (await client.get(path)).status_code == status, path
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "expected"),
+    [
+        ("kql", "lev", ("field", "level", "level:", [0, 3])),
+        ("kql", "LOG", ("field", "log.level", "log.level:", [0, 3])),
+        ("kql", "level", ("operator", ":", ":", [5, 5])),
+        ("kql", "n ", ("operator", ">=", " >= ", [2, 2])),
+        ("kql", "level:", ("value", "info", "info", [6, 6])),
+        ("kql", "level:W", ("value", "warn", "warn", [6, 7])),
+        ("kql", "service:(api or w", ("value", "web", "web", [16, 17])),
+        ("kql", "level:warn ", ("keyword", "and", "and ", [11, 11])),
+        ("kql", "level:warn o", ("keyword", "or", "or ", [11, 12])),
+        ("lucene", "serv", ("field", "service", "service:", [0, 4])),
+        ("lucene", "-lev", ("field", "level", "level:", [1, 4])),
+        ("lucene", "service:(api OR w", ("value", "web", "web", [16, 17])),
+        ("lucene", "level:warn A", ("keyword", "AND", "AND ", [11, 12])),
+        ("lucene", "n", ("operator", ":>=", ":>=", [1, 1])),
+    ],
+)
+async def test_completion(client: httpx.AsyncClient, lang: str, text: str, expected: tuple[object, ...]) -> None:
+    items = (await got(client, "/complete", lang=lang, text=text, cursor=len(text)))["items"]
+    assert expected in [(item["kind"], item["label"], item["insert"], item["replace"]) for item in items], items
+    assert all(item["about"] for item in items)
+
+
+async def test_what_is_completed_can_be_read(store: LocalStore) -> None:
+    names = ["a b", "and", "x:y", 'q"q', "not", "-dash", "s*r", "back\\slash", "(p)", "ünï", "OR"]
+    store.add([orjson.dumps({"odd": name}) for name in names], [NOON - 5 * 86_400_000] * len(names), "odd-values")
+    where = {"stream": "odd-values", "from": "now-6d", "to": "now-4d"}
+    async with explorer_client(store, ManualClock(NOW)) as client:
+        for lang in ("kql", "lucene"):
+            items = (await got(client, "/complete", lang=lang, text="odd:", **where))["items"]
+            assert {item["label"] for item in items} == set(names)
+            for item in items:
+                found = await got(client, "/search", lang=lang, query="odd:" + item["insert"], **where)
+                assert item["label"] in [line["source"]["odd"] for line in found["items"]], (lang, item)
