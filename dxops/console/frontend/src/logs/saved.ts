@@ -49,8 +49,8 @@ export class SavedSearches {
     name.value = this.current?.name ?? "";
     need("lx-save-error").textContent = "";
     const again = need("lx-save-again");
-    again.hidden = !this.current;
-    (form.elements.namedItem("again") as HTMLInputElement).checked = this.current !== null;
+    again.hidden = !this.current?.may_change;
+    (form.elements.namedItem("again") as HTMLInputElement).checked = this.current?.may_change === true;
     need<HTMLDialogElement>("lx-save-dialog").showModal();
     name.focus();
     name.select();
@@ -107,10 +107,10 @@ export class SavedSearches {
         this.#title();
         dialog().close();
         this.#page.go({ ...DEFAULTS, ...state });
-      } }, h("strong", {}, one.name), h("span", { class: "mono tiny muted clip" }, about), h("span", { class: "tiny faint" }, `${one.shared ? "shared" : "only for you"} · ${one.by}`)),
-      iconButton(one.shared ? "lock" : "share-2", one.shared ? `Keep ${one.name} to yourself` : `Share ${one.name} with everyone`, () => void this.#change(one, { shared: !one.shared })),
+      } }, h("strong", {}, one.name), h("span", { class: "mono tiny muted clip" }, about), h("span", { class: "tiny faint" }, `${one.shared ? "shared" : "only for you"} · ${one.mine ? "yours" : one.by}`)),
+      one.may_change && iconButton(one.shared ? "lock" : "share-2", one.shared ? `Keep ${one.name} to yourself` : `Share ${one.name} with everyone`, () => void this.#change(one, { shared: !one.shared })),
       iconButton("link", `Copy the link of ${one.name}`, () => void copy(`${location.origin}/logs${writeAddress(state)}`, "Link")),
-      iconButton("pencil", `Rename ${one.name}`, () => {
+      one.may_change && iconButton("pencil", `Rename ${one.name}`, () => {
         const name = h("input", { class: "input", value: one.name, "aria-label": "Name", maxlength: 120 });
         const form = h("form", { class: "row saved-rename", submit: (event: Event) => {
           event.preventDefault();
@@ -120,7 +120,7 @@ export class SavedSearches {
         name.focus();
         name.select();
       }),
-      iconButton("trash-2", `Delete ${one.name}`, () => {
+      one.may_change && iconButton("trash-2", `Delete ${one.name}`, () => {
         row.replaceChildren(h("span", { class: "small grow" }, `Delete “${one.name}” for good?`),
           h("button", { type: "button", class: "button danger small", click: () => void this.#remove(one) }, "Delete"),
           h("button", { type: "button", class: "button quiet small", click: () => this.#draw() }, "Keep"));

@@ -48,9 +48,9 @@ export const toolbar = (page: Explorer): void => {
   });
   const exported = need<HTMLButtonElement>("lx-export");
   exported.addEventListener("click", () => {
-    const columns = ["@timestamp", ...page.columns().map(({ name }) => name)].join(",");
+    const columns = ["time", ...page.columns().map(({ name }) => name)].join(",");
     const address = (format: string, extra: Record<string, string> = {}): string =>
-      `/api/logs/export?${page.query({ format, order: page.state.order, ...(page.state.sort ? { sort: page.state.sort } : {}), ...extra })}`;
+      `/api/logs/export?${page.query({ format, order: page.state.order, ...extra })}`;
     menu(exported, "Export", [
       { label: "CSV of the columns", icon: "download", href: address("csv", { columns }) },
       { label: "NDJSON of whole documents", icon: "download", href: address("ndjson") },

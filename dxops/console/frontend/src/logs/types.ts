@@ -101,6 +101,8 @@ export interface Saved {
   by: string;
   at: string;
   shared: boolean;
+  mine: boolean;
+  may_change: boolean;
 }
 
 export type Op = "is" | "is_not" | "one_of" | "not_one_of" | "exists" | "not_exists" | "range" | "not_range";
