@@ -1,29 +1,10 @@
 /** Saved searches: the address of this page under a name, for oneself or for all. */
 import { ask, change, told } from "./api.ts";
-import { DEFAULTS, readAddress, writeAddress } from "./address.ts";
+import { DEFAULTS, writeAddress } from "./address.ts";
 import { copy, h, icon, iconButton, need, toast } from "./dom.ts";
+import { paramsOf, stateOf } from "./keeping.ts";
 import type { Page } from "./page.ts";
-import type { Saved, State } from "./types.ts";
-
-type Params = Record<string, string | string[]>;
-
-/** The page's parameters as they are kept: without an open line and without the live tail. Pure. */
-export const paramsOf = (state: State): Params => {
-  const made: Params = {};
-  const given = new URLSearchParams(writeAddress({ ...state, line: "", live: false }));
-  for (const name of new Set(given.keys())) {
-    const all = given.getAll(name);
-    made[name] = all.length > 1 ? all : (all[0] ?? "");
-  }
-  return made;
-};
-
-/** Back to a state. Pure. */
-export const stateOf = (params: Params): State => {
-  const given = new URLSearchParams();
-  for (const [name, value] of Object.entries(params)) for (const one of Array.isArray(value) ? value : [value]) given.append(name, String(one));
-  return readAddress(`?${given}`);
-};
+import type { Saved } from "./types.ts";
 
 const dialog = (): HTMLDialogElement => need<HTMLDialogElement>("lx-saved");
 
