@@ -35,6 +35,7 @@ from dxops.rooms.delivery.service import Delivery
 from dxops.rooms.kube.model import make_node
 from dxops.rooms.kube.service import Kube
 from dxops.rooms.kube.tunnels import Tunnels
+from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.service import Logs
 from dxops.rooms.origin.app import OriginApp
 from dxops.rooms.origin.prepare import Preparation
@@ -166,6 +167,10 @@ class House:
     def logs(self) -> Logs:
         return Logs(self.clickhouse, auto_id_key(self.data), self.clock)
 
+    @cached_property
+    def saved_searches(self) -> SavedSearches:
+        return SavedSearches(self.database, self.accounts.audit, self.clock)
+
     def make_origin(self) -> OriginApp:
         """The application of the app hosts; one per process."""
         return OriginApp(
@@ -212,7 +217,7 @@ class House:
         return [
             content_http.router(self.content),
             delivery_http.router(self.delivery),
-            logs_http.router(self.logs),
+            logs_http.router(self.logs, self.saved_searches),
             web_sql.router(self.postgres_reader_url, lambda: self.clickhouse_reader),
         ]
 

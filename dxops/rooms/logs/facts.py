@@ -9,7 +9,7 @@ from typing import Any, Final
 from dxops.rooms.logs.columns import NAMES, column_name
 from dxops.rooms.logs.fields import COLUMNS, TIME, base_name, literal, literals, number_of, value_of
 from dxops.rooms.logs.hot import names_of
-from dxops.rooms.logs.model import Field, NumberStats, Pattern, Patterns, Selection, TopValues, ValueCount
+from dxops.rooms.logs.model import Field, NumberStats, Pattern, Patterns, Selection, StreamFacts, TopValues, ValueCount
 from dxops.rooms.logs.patterns_of_lines import MASKED, merge_masked
 from dxops.rooms.logs.selecting import where
 from dxops.rooms.logs.statements import Asked, Statements
@@ -38,6 +38,25 @@ class Facts(Statements):
         counts = ", ".join(f"sumIf(documents, hasAny(fields, [{literals(names_of(name))}]))" for name in NAMES)
         (found,) = await self._rows(f"SELECT {counts} FROM log_shapes WHERE {_shapes(selection)}")  # noqa: S608
         return [Field(name=name, kinds=("text",), documents=n) for name, n in zip(NAMES, found, strict=True) if n]
+
+    async def streams(self, names: Sequence[str] | None) -> list[StreamFacts]:
+        """The streams (of these names) that have got documents, by name."""
+        within = "1" if names is None else f"stream IN ({literals(tuple(names))})" if names else "0"
+        counted = (
+            "SELECT toString(stream) AS name, sum(documents), "  # noqa: S608
+            "toUnixTimestamp(toDateTime(min(day), 'UTC')), toUnixTimestamp(toDateTime(max(day) + 1, 'UTC')) "
+            f"FROM log_shapes WHERE {within} GROUP BY name ORDER BY name"
+        )
+        size = (
+            "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts "
+            "WHERE active AND database = currentDatabase() AND table = 'log_events'"
+        )
+        rows, ((size_bytes, of_rows),) = await asyncio.gather(self._rows(counted), self._rows(size))
+        each = size_bytes / of_rows if of_rows else 0
+        return [
+            StreamFacts(name=name, documents=n, bytes=round(n * each), first_ms=first * 1000, last_ms=last * 1000 - 1)
+            for name, n, first, last in rows
+        ]
 
     async def top_values(
         self, selection: Selection, field: str, *, prefix: str = "", limit: int = 5

@@ -14,7 +14,7 @@ from litestar.params import FromPath, QueryParameter
 
 from dxops.base.errors import Missing, Refused
 from dxops.base.web import actor_of, decode_segment, while_connected
-from dxops.rooms.logs import http_tail
+from dxops.rooms.logs import http_export, http_saved, http_tail
 from dxops.rooms.logs.cursors import read_cursor, write_cursor
 from dxops.rooms.logs.explorer import COUNTED, MAX_LINES
 from dxops.rooms.logs.http_question import (
@@ -34,15 +34,18 @@ from dxops.rooms.logs.http_question import (
 )
 from dxops.rooms.logs.model import NumberStats, Selection
 from dxops.rooms.logs.question import Question
+from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.service import Logs
 from dxops.rooms.logs.showing import ShownLine, shown
 
 _MAX_COUNTED = 100_000_000
 
 
-def router(logs: Logs) -> Router:
+def router(logs: Logs, saved: SavedSearches | None) -> Router:
     """The routes below `/api`."""
-    handlers = [*_reading(logs), *http_tail.handlers(logs)]
+    handlers = [*_reading(logs), *http_tail.handlers(logs), *http_export.handlers(logs)]
+    if saved is not None:
+        handlers += http_saved.handlers(saved)
     return Router("/logs", route_handlers=handlers, tags=["logs"])
 
 

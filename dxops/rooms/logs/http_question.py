@@ -43,7 +43,8 @@ async def question(
     ] = None,
     tz: Annotated[str, QueryParameter(description="Time zone of dates without one, and of rounding")] = "UTC",
 ) -> Question:
-    """The question of a request. No route has a parameter of its own with one of these names: Litestar mixes them up."""
+    """The question of a request. No route has a parameter of its own with one of these names: Litestar mixes them
+    up."""
     return Question(
         query=asked_query,
         lang=lang,

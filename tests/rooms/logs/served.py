@@ -14,6 +14,7 @@ from dxops.base.clock import Clock
 from dxops.base.web import keep_encoded_slashes
 from dxops.rooms.logs.http import router
 from dxops.rooms.logs.model import Rows
+from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.service import Logs
 
 VIEWER = Actor(kind="person", id="p1", name="vera", scopes=frozenset({Scope.READ}))
@@ -31,9 +32,9 @@ def acting(app: Litestar, actor: Actor | None) -> object:
     return called
 
 
-def make_app(logs: Logs, actor: Actor | None = VIEWER) -> object:
+def make_app(logs: Logs, actor: Actor | None = VIEWER, saved: SavedSearches | None = None) -> object:
     """The routes of the room, below `/api`."""
-    api = Router("/api", route_handlers=[router(logs)])
+    api = Router("/api", route_handlers=[router(logs, saved)])
     return acting(Litestar([api], exception_handlers={Exception: on_error}, logging_config=None), actor)
 
 
