@@ -41,9 +41,18 @@ class Writes:
         self._clock = clock
         self._end = 0
 
+    @property
+    def end(self) -> int:
+        """The number behind the newest operation that was stored here; 0: none yet."""
+        return self._end
+
     async def refresh(self) -> None:
         """Wait until everything that was stored here so far can be found; not longer than 30 s."""
         await self._loaded(self._end)
+
+    async def loaded(self, end: int) -> bool:
+        """Wait until everything below `end` can be found, not longer than 30 s; whether it can."""
+        return await self._loaded(end)
 
     async def bulk(self, asked: Asked, index: str | None = None) -> Answer:
         """`POST|PUT /_bulk`, `/{index}/_bulk`."""
@@ -127,12 +136,13 @@ class Writes:
         if wish != "false":
             await self._loaded(end)
 
-    async def _loaded(self, end: int) -> None:
+    async def _loaded(self, end: int) -> bool:
         if end:
             try:
                 await asyncio.wait_for(self._spool.loaded(STREAM, end - 1, consumer=CONSUMER), _REFRESH_S)
             except TimeoutError:
-                return
+                return False
+        return True
 
 
 def _one_line(source: bytes) -> bytes:
