@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from dxops.base.errors import DxopsError
 from dxops.engines.spool import SpoolFull
-from dxops.rooms.logs.elastic.access import Callers, secret_of
+from dxops.rooms.logs.elastic.access import CALLER, Callers, secret_of
 from dxops.rooms.logs.elastic.asking import (
     Answer,
     Asked,
@@ -75,6 +75,7 @@ class ElasticApp:
         caller = await self._callers.find(secret_of(headers.get("authorization")))
         if caller is None:
             raise ElasticRefused(security("unable to authenticate with provided credentials", status=401))
+        CALLER.set(caller)
         method = str(scope["method"])
         if method in _WRITES:
             request_kind(headers.get("content-type", ""))
