@@ -37,10 +37,10 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
     identities = Identities(base.data.root / "identities" / "logs.sqlite")
     try:
         keeping = await catch_up(str(base.data.spool), identities)
-        writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)))
         clock = SystemClock()
-        writes = Writes(writing, spool, clock)
         store = ClickHouse(clickhouse_url(base.data, settings))
+        writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)), store)
+        writes = Writes(writing, spool, clock)
         elastic = ElasticApp(
             OwnCallers(USER, elastic_password(base.data), elastic_api_key(base.data)),
             writes,
@@ -57,6 +57,7 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
             await listeners.stop(_DRAIN_S)
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
+            writes.close()
             await store.close()
     finally:
         await spool.close()

@@ -12,7 +12,7 @@ from dxops.engines.spool.model import SpoolPaths
 from dxops.engines.spool.reader import StreamReader
 from dxops.engines.spool.real_disk import RealDisk
 from dxops.engines.spool.segments import list_segments
-from dxops.rooms.logs.fields import literal, literals
+from dxops.rooms.logs.fields import literals
 from dxops.rooms.logs.identities import Identities
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.recent import Recent, Stored, stored_of
@@ -42,20 +42,48 @@ class Current:
 
         Raises `Unavailable` while the store is away, unless the document is not loaded yet.
         """
-        known = await asyncio.to_thread(self._identities.find, [(stream, name) for stream in streams])
-        seqs = [found.seq for found in known.values() if found.alive]
-        if known and not seqs:
-            return None
-        made = self._auto_ids.seq_of(name)
-        if not seqs and made is not None:
-            seqs = [made]
-        if seqs:
-            found_now = await self.by_seq(seqs)
-            fitting = [each for each in found_now.values() if each is not None and each.stream in streams]
-            fitting = [each for each in fitting if each.id == name or (each.seq == made and not each.id)]
-            if fitting or known:
-                return max(fitting, key=lambda each: each.seq, default=None)
-        return await self._by_id(streams, name)
+        return (await self.get_many([(tuple(streams), name)]))[0]
+
+    async def get_many(self, wanted: Sequence[tuple[tuple[str, ...], str]]) -> list[Stored | None]:
+        """See `get`."""
+        keys = [(stream, name) for streams, name in wanted for stream in streams]
+        known = await asyncio.to_thread(self._identities.find, list(dict.fromkeys(keys)))
+        made = {name: seq for _, name in wanted if (seq := self._auto_ids.seq_of(name)) is not None}
+        seqs = [each.seq for each in known.values() if each.alive] + list(made.values())
+        found = await self.by_seq(seqs)
+        unknown: dict[tuple[str, ...], list[str]] = {}
+        results: list[Stored | None] = []
+        for streams, name in wanted:
+            mine = [known[stream, name] for stream in streams if (stream, name) in known]
+            numbers = [each.seq for each in mine if each.alive]
+            numbers += [made[name]] if name in made and not mine else []
+            fitting = [stored for seq in numbers if (stored := found[seq]) is not None and stored.stream in streams]
+            fitting = [each for each in fitting if (each.id or each.seq) in (name, made.get(name))]
+            results.append(max(fitting, key=lambda each: each.seq, default=None))
+            if not fitting and not mine:
+                unknown.setdefault(streams, []).append(name)
+        if unknown:
+            await self._add_by_id(wanted, results, unknown)
+        return results
+
+    async def _add_by_id(
+        self,
+        wanted: Sequence[tuple[tuple[str, ...], str]],
+        results: list[Stored | None],
+        unknown: dict[tuple[str, ...], list[str]],
+    ) -> None:
+        """What identities do not know: they were lost, or the document came by another way."""
+        by_name: dict[tuple[tuple[str, ...], str], Stored] = {}
+        for streams, names in unknown.items():
+            for start in range(0, len(names) if streams else 0, _CHUNK):
+                some = literals(names[start : start + _CHUNK])
+                for each in await self._select(f"stream IN ({literals(streams)}) AND id IN ({some})"):
+                    before = by_name.get((streams, each.id))
+                    if before is None or before.seq < each.seq:
+                        by_name[streams, each.id] = each
+        for place, (key, result) in enumerate(zip(wanted, results, strict=True)):
+            if result is None:
+                results[place] = by_name.get((key[0], key[1]))
 
     async def by_seq(self, seqs: Iterable[int]) -> dict[int, Stored | None]:
         """Living documents by their numbers, None for what is not there (any more)."""
@@ -78,13 +106,6 @@ class Current:
     async def _from_store(self, seqs: Sequence[int]) -> dict[int, Stored | None]:
         numbers = ", ".join(map(str, map(int, seqs)))
         return {each.seq: each for each in await self._select(f"seq IN ({numbers})")}
-
-    async def _by_id(self, streams: Sequence[str], name: str) -> Stored | None:
-        """What identities do not know: they were lost, or the document came by another way."""
-        if not streams:
-            return None
-        found = await self._select(f"stream IN ({literals(tuple(streams))}) AND id = {literal(name)}")
-        return max(found, key=lambda each: each.seq, default=None)
 
     async def _select(self, condition: str) -> list[Stored]:
         if self._store is None:

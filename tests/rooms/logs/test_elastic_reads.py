@@ -84,7 +84,7 @@ def store() -> Iterator[SlowStore]:
 async def app(store: LocalStore, tmp_path: Path) -> AsyncIterator[ElasticApp]:
     spool = await Spool.open(str(tmp_path / "spool"), Limits.of(SpoolConfig(min_free_mb=0)))
     identities = Identities(tmp_path / "ids")
-    writes = Writes(Writing(spool, identities, IDS), spool, SystemClock())
+    writes = Writes(Writing(spool, identities, IDS, store), spool, SystemClock())
     Clock.now_ms = NOON + 60_000
     parts = readers(store, writes, KEY, lambda: Clock.now_ms)
     yield ElasticApp(OwnCallers("elastic", "pw", "id:key"), writes, Cluster(uuid="u"), "127.0.0.1:9200", parts)

@@ -98,6 +98,8 @@ class ElasticApp:
                 return await self._writes.document(asked, index, name, "index")
             case (index, "_create", name) if method in _WRITES:
                 return await self._writes.document(asked, index, name, "create")
+            case (index, "_update", name) if method == "POST":
+                return await self._writes.document(asked, index, name, "update")
             case (index, "_doc", name) if method == "DELETE":
                 return await self._writes.document(asked, index, name, "delete")
             case _ if method in ("GET", "HEAD"):

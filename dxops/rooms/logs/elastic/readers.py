@@ -21,10 +21,11 @@ def readers(
     store: Rows, writes: Writes, id_key: bytes, now_ms: Callable[[], int], registry: Registry | None = None
 ) -> tuple[Reader, ...]:
     """`id_key` makes the ids of documents and signs those of scrolls. `writes` knows what is not yet loaded."""
-    searcher = Searcher(store, AutoIds(id_key), now_ms)
+    ids = AutoIds(id_key)
+    searcher = Searcher(store, ids, now_ms)
     names = Names(store, now_ms, registry)
     return (
         Reads(searcher, names, Contexts(id_key), now_ms),
-        Gets(searcher, names),
+        Gets(searcher, names, writes.writing.current, ids.id_of),
         Catalogue(store, searcher, names, writes),
     )
