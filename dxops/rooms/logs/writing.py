@@ -11,6 +11,8 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from dxops.engines.spool import Spool
 from dxops.rooms.logs.current import Current
 from dxops.rooms.logs.deciding import Decisions
@@ -28,6 +30,15 @@ PLAIN: Final = 0
 WITH_IDS: Final = 1
 """Kinds of frames: only the second need to be read to know the ids."""
 _TRIES: Final = 3
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a version of a document becomes: `document`, or nothing (b"")."""
+
+    stored: Stored
+    document: bytes
+    ts_ms: int
+    flags: int
 
 
 class Writing:
@@ -71,6 +82,29 @@ class Writing:
             numbers[place] = seq
             ids[place] = self._auto_ids.id_of(seq)
         return _outcome(bulk, ids, numbers), base + len(places)
+
+    async def change(self, changes: Sequence[Change], *, tenant: str) -> tuple[set[int], int]:
+        """Overwrite or delete these versions of documents; the places of those that were changed meanwhile, which stay
+        as they are, and the number behind the last that was stored (0: none).
+
+        Durable on return. Raises what `Spool.append` raises, having changed nothing.
+        """
+        keys = [(each.stored.stream, each.stored.id or self._auto_ids.id_of(each.stored.seq)) for each in changes]
+        async with self._deciding:
+            known = await asyncio.to_thread(self._identities.find, list(dict.fromkeys(keys)))
+            conflicts = {
+                place
+                for place, (key, each) in enumerate(zip(keys, changes, strict=True))
+                if (key in known and (known[key].seq != each.stored.seq or not known[key].alive))
+                or self._recent.has_ended(each.stored.seq)
+            }
+            places = [place for place in range(len(changes)) if place not in conflicts]
+            if not places:
+                return conflicts, 0
+            _, end = await self._append(
+                changed_frame([changes[at] for at in places], [keys[at] for at in places]), tenant
+            )
+        return conflicts, end
 
     async def _decided(self, bulk: Bulk, tenant: str) -> tuple[Outcome, int]:
         wanted = [(action.index, name) for action, name in zip(bulk.actions, bulk.ids, strict=True) if name]
@@ -128,6 +162,22 @@ class Writing:
                 stored = self._recent.find(each.seq)
                 if stored is not None:
                     found[each.seq] = stored
+
+
+def changed_frame(changes: Sequence[Change], keys: Sequence[tuple[str, str]]) -> LogFrame:
+    """A deleted document that had no id of its own needs none in the frame: its number is given to no other."""
+    names: dict[str, int] = {}
+    which = array("H", [names.setdefault(stream, len(names)) for stream, _ in keys])
+    return LogFrame(
+        indices=tuple(names),
+        times_ms=array("q", [each.ts_ms for each in changes]),
+        documents=[each.document for each in changes],
+        index_of=None if len(names) == 1 else which,
+        flags=bytes(each.flags for each in changes),
+        ids=[name if each.document else each.stored.id for each, (_, name) in zip(changes, keys, strict=True)],
+        versions=array("I", [each.stored.version + 1 for each in changes]),
+        replaced=array("q", [each.stored.seq for each in changes]),
+    )
 
 
 def distinct(bulk: Bulk) -> list[Action]:

@@ -117,6 +117,7 @@ async def test_an_id_of_ours_in_another_index_is_another_document(tmp_path: Path
         assert sorted(row[3] for row in await on.documents()) == ["changed", "copied"]  # type: ignore[type-var]
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("seed", range(5))
 async def test_any_sequence_of_operations_is_that_on_a_dictionary(tmp_path: Path, seed: int) -> None:
     """Across memory, spool files and store: what is read back is always what was written last."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dxops.rooms.logs.changing import Changing
 from dxops.rooms.logs.elastic.app import Reader
 from dxops.rooms.logs.elastic.catalogue import Catalogue
+from dxops.rooms.logs.elastic.changes import Changes
 from dxops.rooms.logs.elastic.contexts import Contexts
 from dxops.rooms.logs.elastic.gets import Gets
 from dxops.rooms.logs.elastic.reading import Names
@@ -14,6 +16,7 @@ from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.searching import Searcher
+from dxops.rooms.logs.tasks import Tasks
 from dxops.wire.elastic.auto_ids import AutoIds
 
 
@@ -24,8 +27,10 @@ def readers(
     ids = AutoIds(id_key)
     searcher = Searcher(store, ids, now_ms)
     names = Names(store, now_ms, registry)
+    changing = Changing(searcher, writes.writing, writes.piping, ids, now_ms)
     return (
         Reads(searcher, names, Contexts(id_key), now_ms),
         Gets(searcher, names, writes.writing.current, ids.id_of),
+        Changes(changing, names, writes, Tasks(now_ms)),
         Catalogue(store, searcher, names, writes),
     )

@@ -64,10 +64,14 @@ class Writes:
         """Wait until everything that was stored here so far can be found; not longer than 30 s."""
         await self._loaded(self._end)
 
+    async def loaded(self, end: int) -> None:
+        """Wait until everything below `end` can be found, not longer than 30 s."""
+        await self._loaded(end)
+
     async def bulk(self, asked: Asked, index: str | None = None) -> Answer:
         """`POST|PUT /_bulk`, `/{index}/_bulk`."""
         check_parameters("/_bulk", asked.parameters, _BULK_PARAMETERS)
-        _may_write(asked)
+        may_write(asked)
         length = asked.headers.get("content-length", "")
         self._spool.check(STREAM, tenant=asked.caller.tenant, size=int(length) if length.isdigit() else 0)
         started = time.perf_counter()
@@ -94,7 +98,7 @@ class Writes:
         """`POST|PUT /{index}/_doc[/{id}]`, `/{index}/_create/{id}`, `DELETE /{index}/_doc/{id}`, and `_update`."""
         known = _UPDATE_PARAMETERS if op == "update" else _DOCUMENT_PARAMETERS
         check_parameters(f"/{index}/_{'update' if op == 'update' else 'doc'}", asked.parameters, known)
-        _may_write(asked)
+        may_write(asked)
         given = asked.parameters
         if given.get("op_type", op) not in ("index", "create", op):
             raise ElasticRefused(illegal_argument(f"opType must be 'create' or 'index', found: [{given['op_type']}]"))
@@ -119,21 +123,22 @@ class Writes:
 
     async def store(self, asked: Asked, bulk: Bulk, *, legacy: bool = False) -> tuple[Outcome, int]:
         """A batch that another endpoint made: through pipelines, to where aliases point, into the spool."""
-        await self.piping.run(bulk, now_ms=self._now_ms(), legacy=legacy)
+        await self.piping.run(bulk, now_ms=self.now_ms(), legacy=legacy)
         self._aim(asked, bulk)
         outcome, end = await self._writing.store(bulk, tenant=asked.caller.tenant)
         self._end = max(self._end, end)
         return outcome, end
 
     async def _prepared(self, asked: Asked, body: bytes, defaults: Defaults) -> Bulk:
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         legacy = speaks_7(asked.headers.get("user-agent", ""), asked.answering.compatible)
         bulk = parse_bulk(body, defaults, now_ms=now_ms, legacy=legacy)
         await self.piping.run(bulk, now_ms=now_ms, legacy=legacy)
         self._aim(asked, bulk)
         return bulk
 
-    def _now_ms(self) -> int:
+    def now_ms(self) -> int:
+        """The clock that documents without a time are dated by."""
         return int(self._clock.now().timestamp() * 1000)
 
     def _aim(self, asked: Asked, bulk: Bulk) -> None:
@@ -198,7 +203,8 @@ def _one_line(source: bytes) -> bytes:
     return source.replace(b"\r", b" ").replace(b"\n", b" ").strip()
 
 
-def _may_write(asked: Asked) -> None:
+def may_write(asked: Asked) -> None:
+    """Raises `ElasticRefused` (403)."""
     if not asked.caller.may_write:
         reason = f"action [indices:data/write/bulk] is unauthorized for [{asked.caller.tenant}]"
         raise ElasticRefused(security(reason, status=403))
