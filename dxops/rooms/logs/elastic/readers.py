@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from dxops.rooms.logs.changing import Changing
 from dxops.rooms.logs.elastic.app import Reader
+from dxops.rooms.logs.elastic.async_search import AsyncSearches
 from dxops.rooms.logs.elastic.catalogue import Catalogue
 from dxops.rooms.logs.elastic.changes import Changes
 from dxops.rooms.logs.elastic.contexts import Contexts
@@ -15,6 +16,7 @@ from dxops.rooms.logs.elastic.reads import Reads
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.registry import Registry
+from dxops.rooms.logs.runs import Runs
 from dxops.rooms.logs.searching import Searcher
 from dxops.rooms.logs.tasks import Tasks
 from dxops.wire.elastic.auto_ids import AutoIds
@@ -28,8 +30,10 @@ def readers(
     searcher = Searcher(store, ids, now_ms)
     names = Names(store, now_ms, registry)
     changing = Changing(searcher, writes.writing, writes.piping, ids, now_ms)
+    reads = Reads(searcher, names, Contexts(id_key), now_ms)
     return (
-        Reads(searcher, names, Contexts(id_key), now_ms),
+        reads,
+        AsyncSearches(reads, Runs(now_ms)),
         Gets(searcher, names, writes.writing.current, ids.id_of),
         Changes(changing, names, writes, Tasks(now_ms)),
         Catalogue(store, searcher, names, writes),
