@@ -13,7 +13,9 @@ from dxops.rooms.logs.elastic.contexts import Contexts
 from dxops.rooms.logs.elastic.gets import Gets
 from dxops.rooms.logs.elastic.reading import Names
 from dxops.rooms.logs.elastic.reads import Reads
+from dxops.rooms.logs.elastic.tabling import Tabling
 from dxops.rooms.logs.elastic.writes import Writes
+from dxops.rooms.logs.esql.tables import Tables
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.runs import Runs
@@ -30,10 +32,12 @@ def readers(
     searcher = Searcher(store, ids, now_ms)
     names = Names(store, now_ms, registry)
     changing = Changing(searcher, writes.writing, writes.piping, ids, now_ms)
-    reads = Reads(searcher, names, Contexts(id_key), now_ms)
+    contexts, runs = Contexts(id_key), Runs(now_ms)
+    reads = Reads(searcher, names, contexts, now_ms)
     return (
         reads,
-        AsyncSearches(reads, Runs(now_ms)),
+        AsyncSearches(reads, runs),
+        Tabling(Tables(store, ids, now_ms), searcher, names, contexts, runs, now_ms),
         Gets(searcher, names, writes.writing.current, ids.id_of),
         Changes(changing, names, writes, Tasks(now_ms)),
         Catalogue(store, searcher, names, writes),
