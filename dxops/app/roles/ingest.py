@@ -17,6 +17,7 @@ from dxops.engines.spool import Spool
 from dxops.rooms.logs.catching_up import catch_up
 from dxops.rooms.logs.elastic.access import OwnCallers
 from dxops.rooms.logs.elastic.app import ElasticApp
+from dxops.rooms.logs.elastic.pressure import Doorkeeper
 from dxops.rooms.logs.elastic.readers import readers
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.identities import Identities
@@ -30,8 +31,20 @@ _DRAIN_S = 10.0
 
 
 async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) -> None:
-    """Take records until `stop`; requests under way may end for ten seconds."""
+    """Take records until `stop`; requests under way may end for ten seconds. Until it is ready, it says so (503)."""
     base.data.prepare()
+    door = Doorkeeper()
+    listeners = Listeners([Listener("elastic", base.settings.listen.elastic, door, asgi=True)])
+    await listeners.start()
+    try:
+        await _serve(base, door, listeners, ready, stop)
+    finally:
+        await listeners.stop(_DRAIN_S)
+
+
+async def _serve(
+    base: Foundation, door: Doorkeeper, listeners: Listeners, ready: Callable[[], None], stop: asyncio.Event
+) -> None:
     settings = base.settings
     spool = await Spool.open(str(base.data.spool), settings.spool)
     identities = Identities(base.data.root / "identities" / "logs.sqlite")
@@ -48,9 +61,8 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
             dialled(settings.listen.elastic),
             readers(store, writes, auto_id_key(base.data), lambda: int(clock.now().timestamp() * 1000)),
         )
-        listeners = Listeners([Listener("elastic", settings.listen.elastic, elastic, asgi=True)])
+        door.app = elastic
         try:
-            await listeners.start()
             ready()
             await listeners.until(stop)
         finally:
