@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dxops.app.elastic import USER, auto_id_key, cluster_uuid, elastic_api_key, elastic_password
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
+from dxops.app.indices import administer, make_registry, now_ms
 from dxops.app.listeners import Listener, Listeners
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
@@ -16,6 +17,7 @@ from dxops.engines.clickhouse.client import ClickHouse
 from dxops.engines.spool import Spool
 from dxops.rooms.logs.catching_up import catch_up
 from dxops.rooms.logs.elastic.access import OwnCallers
+from dxops.rooms.logs.elastic.administrators import LAST
 from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.pressure import Doorkeeper
 from dxops.rooms.logs.elastic.readers import readers
@@ -52,23 +54,31 @@ async def _serve(
         keeping = await catch_up(str(base.data.spool), identities)
         writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)))
         clock = SystemClock()
-        writes = Writes(writing, spool, clock)
-        store = ClickHouse(clickhouse_url(base.data, settings))
+        store = ClickHouse(clickhouse_url(base.data, settings), cluster=settings.clickhouse.cluster)
+        registry = make_registry(base.data, settings, clock)
+        writes = Writes(writing, spool, clock, registry)
+        administering = administer(base.data, settings, registry, store, writes, identities, clock)
         elastic = ElasticApp(
             OwnCallers(USER, elastic_password(base.data), elastic_api_key(base.data)),
             writes,
             Cluster(uuid=cluster_uuid(base.data)),
             dialled(settings.listen.elastic),
-            readers(store, writes, auto_id_key(base.data), lambda: int(clock.now().timestamp() * 1000)),
+            (
+                *administering,
+                *readers(store, writes, auto_id_key(base.data), lambda: now_ms(clock), registry),
+                *LAST,
+            ),
         )
+        watch = asyncio.create_task(registry.watch(), name="catalogue")
         door.app = elastic
         try:
             ready()
             await listeners.until(stop)
         finally:
             await listeners.stop(_DRAIN_S)
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            for task in (keeping, watch):
+                task.cancel()
+            await asyncio.gather(keeping, watch, return_exceptions=True)
             await store.close()
     finally:
         await spool.close()

@@ -41,10 +41,12 @@ _CAPS: Final = {
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where to search: these streams, up to a sequence number (None: all there is)."""
+    """Where to search: these streams, up to a sequence number (None: all there is); `only` what fits aliases' filters
+    (None: everything)."""
 
     streams: tuple[str, ...]
     upper_seq: int | None = None
+    only: tree.Node | None = None
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -135,6 +137,8 @@ class Searcher:
         return await self._number("SELECT max(seq) FROM log_events", _settings(None))
 
     def _where(self, query: tree.Node, target: Target, times: Times) -> str:
+        if target.only is not None:
+            query = tree.both([target.only, query])
         condition = where(Selection(query=query, streams=target.streams), times)
         return condition if target.upper_seq is None else f"{condition} AND seq <= {int(target.upper_seq)}"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from dxops.base.errors import DxopsError
-from dxops.rooms.logs.elastic.access import Callers, secret_of
+from dxops.rooms.logs.elastic.access import CALLER, Callers, secret_of
 from dxops.rooms.logs.elastic.asking import (
     Answer,
     Asked,
@@ -76,6 +76,7 @@ class ElasticApp:
         caller = await self._callers.find(secret_of(headers.get("authorization")))
         if caller is None:
             raise ElasticRefused(security("unable to authenticate with provided credentials", status=401))
+        CALLER.set(caller)
         method = str(scope["method"])
         if method in _WRITES:
             request_kind(headers.get("content-type", ""))
@@ -100,15 +101,15 @@ class ElasticApp:
                 return await self._writes.document(asked, index, name, "create")
             case (index, "_doc", name) if method == "DELETE":
                 return await self._writes.document(asked, index, name, "delete")
-            case _ if method in ("GET", "HEAD"):
-                value = self._cluster_value(asked)
-                if value is not None:
-                    how = asked.answering
-                    return Answer(status=200, body=how.encode(value), content_type=how.content_type)
         for reader in self._readers:
             answer = await reader.answer(asked)
             if answer is not None:
                 return answer
+        if method in ("GET", "HEAD"):
+            value = self._cluster_value(asked)
+            if value is not None:
+                how = asked.answering
+                return Answer(status=200, body=how.encode(value), content_type=how.content_type)
         raise ElasticRefused(
             Fault(
                 type="illegal_argument_exception",

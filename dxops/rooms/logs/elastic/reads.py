@@ -13,7 +13,7 @@ from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.contexts import Context, Contexts, expiry
 from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read, read_fault, while_connected
-from dxops.rooms.logs.searching import SHARDS, Searcher, Target
+from dxops.rooms.logs.searching import SHARDS, Searcher
 from dxops.wire.elastic.errors import ElasticRefused, fault_of, illegal_argument
 from dxops.wire.elastic.media import check_parameters
 from dxops.wire.es.durations import duration_ms
@@ -103,13 +103,13 @@ class Reads:
     async def _run(self, asked: Asked, request: SearchRequest, index: str) -> dict[str, Any]:
         started = time.perf_counter()
         if request.pit is None:
-            target = Target(await self._names.streams(index, asked.parameters))
+            target = await self._names.target(index, asked.parameters)
             head: dict[str, Any] = {}
         else:
             if index:
                 raise ElasticRefused(illegal_argument("[indices] cannot be used with point in time"))
             context = self._contexts.read(request.pit.id, "pit", self._now_ms())
-            target = Target(await self._names.streams(context.indices, context.options), context.upper_seq)
+            target = await self._names.target(context.indices, context.options, context.upper_seq)
             keep_ms = request.pit.keep_alive_ms
             if keep_ms is not None:
                 context = msgspec.structs.replace(context, expires_ms=expiry(self._now_ms(), keep_ms))
@@ -120,7 +120,7 @@ class Reads:
     async def _page(self, asked: Asked, request: SearchRequest, context: Context) -> dict[str, Any]:
         """One page of a scroll. Aggregations come with the first."""
         started = time.perf_counter()
-        target = Target(await self._names.streams(context.indices, context.options), context.upper_seq)
+        target = await self._names.target(context.indices, context.options, context.upper_seq)
         if context.after:
             request = msgspec.structs.replace(request, aggregations=())
         found = await self._searcher.search(request, target, after=context.after, whole=keeps_bytes(asked))
@@ -172,7 +172,7 @@ class Reads:
         body = await asked.body()
         try:
             query = parse_count(_json(body), asked.parameters)
-            target = Target(await self._names.streams(index, asked.parameters))
+            target = await self._names.target(index, asked.parameters)
             count = await while_connected(asked, self._searcher.count(query, target))
         except DxopsError as error:
             _refuse(error, body)

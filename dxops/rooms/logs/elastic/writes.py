@@ -10,7 +10,9 @@ import orjson
 
 from dxops.base.clock import Clock
 from dxops.engines.spool import Spool
+from dxops.rooms.logs.aiming import aim
 from dxops.rooms.logs.elastic.asking import Answer, Asked
+from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.sink import CONSUMER, STREAM
 from dxops.rooms.logs.writing import Writing
 from dxops.wire.elastic.bulk import Bulk, parse_bulk
@@ -32,15 +34,25 @@ _REFRESH_S: Final = 30.0
 class Writes:
     """`_bulk`, and single documents as bulks of one."""
 
-    def __init__(self, writing: Writing, spool: Spool, clock: Clock) -> None:
+    def __init__(self, writing: Writing, spool: Spool, clock: Clock, registry: Registry | None = None) -> None:
+        self._registry = registry
         self._writing = writing
         self._spool = spool
         self._clock = clock
         self._end = 0
 
+    @property
+    def end(self) -> int:
+        """The number behind the newest operation that was stored here; 0: none yet."""
+        return self._end
+
     async def refresh(self) -> None:
         """Wait until everything that was stored here so far can be found; not longer than 30 s."""
         await self._loaded(self._end)
+
+    async def loaded(self, end: int) -> bool:
+        """Wait until everything below `end` can be found, not longer than 30 s; whether it can."""
+        return await self._loaded(end)
 
     async def bulk(self, asked: Asked, index: str | None = None) -> Answer:
         """`POST|PUT /_bulk`, `/{index}/_bulk`."""
@@ -103,7 +115,16 @@ class Writes:
         piped = next((action.pipeline for action in bulk.actions if action.pipeline not in (None, "_none")), None)
         if piped is not None:
             raise ElasticRefused(illegal_argument(f"pipeline with id [{piped}] does not exist"))
+        self._aim(asked, bulk)
         return bulk
+
+    def _aim(self, asked: Asked, bulk: Bulk) -> None:
+        """Aliases and the caller's limits; the streams that this makes are registered."""
+        if self._registry is None:
+            return
+        targets = aim(bulk, self._registry.catalog, asked.caller.streams)
+        if len(bulk.errors) < len(bulk):
+            self._registry.see(targets)
 
     async def _refreshed(self, asked: Asked, end: int) -> None:
         """`refresh`: answer when a search would find it. After 30 s the answer goes out all the same: it is stored."""
@@ -114,12 +135,13 @@ class Writes:
         if wish != "false":
             await self._loaded(end)
 
-    async def _loaded(self, end: int) -> None:
+    async def _loaded(self, end: int) -> bool:
         if end:
             try:
                 await asyncio.wait_for(self._spool.loaded(STREAM, end - 1, consumer=CONSUMER), _REFRESH_S)
             except TimeoutError:
-                return
+                return False
+        return True
 
 
 def _one_line(source: bytes) -> bytes:
