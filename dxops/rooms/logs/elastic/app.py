@@ -24,7 +24,7 @@ from dxops.rooms.logs.elastic.reading import read_fault
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.wire.elastic import handshake
 from dxops.wire.elastic.errors import ElasticRefused, Fault, fault_of, security
-from dxops.wire.elastic.media import JSON, answering, request_kind
+from dxops.wire.elastic.media import answering, request_kind
 
 log = logging.getLogger(__name__)
 
@@ -139,5 +139,7 @@ class ElasticApp:
         fault = refused_for_now(error) or read_fault(error) or fault_of(error)
         if fault.status == 401:
             headers = (("www-authenticate", 'Basic realm="security", charset="UTF-8"'), ("www-authenticate", "ApiKey"))
-        answer = Answer(status=fault.status, body=fault.to_json(), content_type=JSON, headers=headers)
-        return told(answer, headers_of(scope), scope["path"].split("/"))
+        given = headers_of(scope)
+        kind = answering(given.get("accept", ""), {}).content_type
+        answer = Answer(status=fault.status, body=fault.to_json(), content_type=kind, headers=headers)
+        return told(answer, given, scope["path"].split("/"))
