@@ -15,7 +15,8 @@ _ROOTS = (
     "agent", "client", "cloud", "container", "destination", "dns", "event", "file", "host", "http", "log", "network",
     "observer", "process", "server", "service", "source", "tls", "url", "user", "apache", "nginx", "mysql",
     "postgresql", "kafka", "redis", "haproxy", "iis", "system", "auditd", "aws.cloudtrail", "azure.activitylogs",
-    "gcp.audit", "okta", "suricata.eve", "zeek.connection", "cisco.asa", "panw.panos", "fortinet.firewall", "o365.audit",
+    "gcp.audit", "okta", "suricata.eve", "zeek.connection", "cisco.asa", "panw.panos", "fortinet.firewall",
+    "o365.audit",
 )  # fmt: skip
 _TYPES = (
     {"type": "keyword", "ignore_above": 1024}, {"type": "long"}, {"type": "date"}, {"type": "boolean"}, {"type": "ip"},

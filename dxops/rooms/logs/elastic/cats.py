@@ -58,8 +58,8 @@ class Cats:
 
     async def answer(self, asked: Asked) -> Answer | None:
         """None for what is not one of these endpoints."""
-        if asked.method not in ("GET", "HEAD"):
-            return None
+        if asked.method not in ("GET", "HEAD") and (asked.method != "POST" or asked.path[:2] != ("_cat", "count")):
+            return None  # the client for Python 9.5 counts by POST
         match asked.path:
             case ("_cat",):
                 text = "=^.^=\n" + "".join(f"/_cat/{name}\n" for name in sorted(self._tables))
