@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
 
 from dxops.app.data import DataDirectory
-from dxops.app.elastic import auto_id_key, cluster_uuid
+from dxops.app.elastic import USER, auto_id_key, cluster_uuid, elastic_api_key, elastic_password
+from dxops.app.elastic_access import TokenCallers, TokenKeys, acting
 from dxops.app.endpoints import dialled
 from dxops.app.settings import Settings
 from dxops.app.stores import postgres_url
 from dxops.base.clock import Clock
+from dxops.base.ids import new_id
 from dxops.engines.clickhouse.client import ClickHouse
-from dxops.engines.postgres.plain import PlainDatabase
+from dxops.engines.postgres.plain import PlainDatabase, Transaction
+from dxops.rooms.accounts.light import LightTokens
+from dxops.rooms.logs.elastic.access import OwnCallers
 from dxops.rooms.logs.elastic.administrators import administrators
 from dxops.rooms.logs.elastic.app import Reader
 from dxops.rooms.logs.elastic.cats import About
@@ -23,29 +28,33 @@ from dxops.rooms.logs.registry import Registry
 from dxops.wire.elastic.handshake import Cluster
 
 
-def make_registry(data: DataDirectory, settings: Settings, clock: Clock, *, keeps_copy: bool = True) -> Registry:
-    """The catalogue of streams. `keeps_copy`: as a file, for a role that must start without PostgreSQL."""
-    return Registry(
-        PlainDatabase(lambda: postgres_url(data, settings)),
-        lambda: now_ms(clock),
-        new_uuid,
-        data.root / "identities" / "catalogue.json" if keeps_copy else None,
-    )
+class Describing:
+    """The catalogue, the tokens and who asks: one PostgreSQL for all of them. `watch` must run as a task."""
 
+    def __init__(self, data: DataDirectory, settings: Settings, clock: Clock) -> None:
+        self._data = data
+        self._settings = settings
+        self._clock = clock
+        database = PlainDatabase(lambda: postgres_url(data, settings))
+        self.tokens = LightTokens(database, clock, data.secret("elastic_known_tokens"), new_id)
+        self.registry = Registry(
+            database, lambda: now_ms(clock), new_uuid, data.root / "identities" / "catalogue.json", self._record
+        )
+        self.callers = TokenCallers(OwnCallers(USER, elastic_password(data), elastic_api_key(data)), self.tokens)
 
-def administer(
-    data: DataDirectory,
-    settings: Settings,
-    registry: Registry,
-    store: ClickHouse,
-    writes: Writes,
-    identities: Identities,
-    clock: Clock,
-) -> tuple[Reader, ...]:
-    """The administrative endpoints."""
-    address = dialled(settings.listen.elastic)
-    about = About(Cluster(uuid=cluster_uuid(data)), address, data.root, now_ms(clock))
-    return administrators(store, writes, auto_id_key(data), registry, Eraser(store, identities), about)
+    def endpoints(self, store: ClickHouse, writes: Writes, identities: Identities) -> tuple[Reader, ...]:
+        """The administrative ones."""
+        address = dialled(self._settings.listen.elastic)
+        about = About(Cluster(uuid=cluster_uuid(self._data)), address, self._data.root, now_ms(self._clock))
+        eraser, keys = Eraser(store, identities), TokenKeys(self.tokens)
+        return administrators(store, writes, auto_id_key(self._data), self.registry, eraser, about, keys)
+
+    async def watch(self) -> None:
+        """Follow what other processes change. Never ends by itself; cancel it."""
+        await asyncio.gather(self.registry.watch(), self.tokens.watch())
+
+    async def _record(self, tx: Transaction, action: str, subject: str) -> None:
+        await self.tokens.record(tx, acting(), action, subject)
 
 
 def new_uuid() -> str:

@@ -6,17 +6,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from dxops.app.elastic import USER, auto_id_key, cluster_uuid, elastic_api_key, elastic_password
+from dxops.app.elastic import auto_id_key, cluster_uuid
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
-from dxops.app.indices import administer, make_registry, now_ms
+from dxops.app.indices import Describing, now_ms
 from dxops.app.listeners import Listener, Listeners
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
 from dxops.engines.clickhouse.client import ClickHouse
 from dxops.engines.spool import Spool
 from dxops.rooms.logs.catching_up import catch_up
-from dxops.rooms.logs.elastic.access import OwnCallers
 from dxops.rooms.logs.elastic.administrators import LAST
 from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.pressure import Doorkeeper
@@ -55,21 +54,21 @@ async def _serve(
         writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)))
         clock = SystemClock()
         store = ClickHouse(clickhouse_url(base.data, settings), cluster=settings.clickhouse.cluster)
-        registry = make_registry(base.data, settings, clock)
+        describing = Describing(base.data, settings, clock)
+        registry = describing.registry
         writes = Writes(writing, spool, clock, registry)
-        administering = administer(base.data, settings, registry, store, writes, identities, clock)
         elastic = ElasticApp(
-            OwnCallers(USER, elastic_password(base.data), elastic_api_key(base.data)),
+            describing.callers,
             writes,
             Cluster(uuid=cluster_uuid(base.data)),
             dialled(settings.listen.elastic),
             (
-                *administering,
+                *describing.endpoints(store, writes, identities),
                 *readers(store, writes, auto_id_key(base.data), lambda: now_ms(clock), registry),
                 *LAST,
             ),
         )
-        watch = asyncio.create_task(registry.watch(), name="catalogue")
+        watch = asyncio.create_task(describing.watch(), name="catalogue")
         door.app = elastic
         try:
             ready()

@@ -45,7 +45,7 @@ async def object_of(asked: Asked, *, required: bool = False) -> dict[str, Any]:
 def may_manage(asked: Asked, action: str) -> None:
     """Raises `ElasticRefused` (403) unless the caller administers."""
     if not asked.caller.may_manage:
-        raise unauthorized(asked, action, "needs the scope operate")
+        raise unauthorized(asked, action, "needs the scope logs:manage")
 
 
 def may_manage_all(asked: Asked, action: str) -> None:
@@ -59,7 +59,7 @@ def may_make(asked: Asked, action: str, names: Iterable[str] = ()) -> None:
     """Who writes may make what is not there yet, as shippers do when they start; of its own streams only."""
     caller = asked.caller
     if not (caller.may_write or caller.may_manage):
-        raise unauthorized(asked, action, "needs the scope logs:write or operate")
+        raise unauthorized(asked, action, "needs the scope logs:write or logs:manage")
     if caller.streams is None:
         return
     for name in names:
@@ -75,14 +75,14 @@ def may_put(asked: Asked, catalog: Catalog, kind: DefinitionKind, name: str, bod
         return
     before = catalog.definitions(kind).get(name)
     if before is not None and before.body != body:
-        raise unauthorized(asked, action, f"[{name}] is there already, and changing it needs the scope operate")
+        raise unauthorized(asked, action, f"[{name}] is there already, and changing it needs the scope logs:manage")
     patterns = body.get("index_patterns", ()) if kind in ("template", "index_template") else ()
     may_make(asked, action, [patterns] if isinstance(patterns, str) else [str(each) for each in patterns])
 
 
 def unauthorized(asked: Asked, action: str, why: str) -> ElasticRefused:
     """403 in the original's words."""
-    return ElasticRefused(security(f"action [{action}] is unauthorized for [{asked.caller.tenant}]: {why}", status=403))
+    return ElasticRefused(security(f"action [{action}] is unauthorized for [{asked.caller.label}]: {why}", status=403))
 
 
 def chosen(names: Iterable[str], wanted: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dxops.rooms.logs.elastic.access import ApiKeys
 from dxops.rooms.logs.elastic.alias_routes import Aliases
 from dxops.rooms.logs.elastic.app import Reader
 from dxops.rooms.logs.elastic.cats import About, Cats
@@ -11,6 +12,7 @@ from dxops.rooms.logs.elastic.indices import Indices
 from dxops.rooms.logs.elastic.lifecycle import Lifecycle
 from dxops.rooms.logs.elastic.pipeline_routes import PipelineRoutes
 from dxops.rooms.logs.elastic.reading import Names
+from dxops.rooms.logs.elastic.security_routes import SecurityRoutes
 from dxops.rooms.logs.elastic.template_routes import Templates
 from dxops.rooms.logs.elastic.unsupported import Unsupported
 from dxops.rooms.logs.elastic.writes import Writes
@@ -25,7 +27,7 @@ LAST: tuple[Reader, ...] = (Unsupported(),)
 
 
 def administrators(
-    store: Rows, writes: Writes, id_key: bytes, registry: Registry, eraser: Eraser, about: About
+    store: Rows, writes: Writes, id_key: bytes, registry: Registry, eraser: Eraser, about: About, keys: ApiKeys
 ) -> tuple[Reader, ...]:
     """What describes streams. To be asked before `readers`."""
 
@@ -42,5 +44,6 @@ def administrators(
         DataStreams(registry, names, store, indices),
         Cats(registry, names, store, Searcher(store, AutoIds(id_key), now_ms), about),
         ClusterRoutes(registry, names, store, writes, about),
+        SecurityRoutes(registry, keys),
         indices,
     )

@@ -185,7 +185,7 @@ class ClusterRoutes:
             kept = {name: value for name, value in after.items() if value is not None}
             return put_definition(catalog, "cluster", "persistent", kept, self._registry.moment().now_ms)
 
-        after = await self._registry.change(made)
+        after = await self._registry.change(made, deed="logs.cluster_settings.changed", of=",".join(given))
         stored = after.cluster.get("persistent")
         persistent = {} if stored is None else nested(stored.body)
         return answered(asked, {"acknowledged": True, "persistent": persistent, "transient": {}})

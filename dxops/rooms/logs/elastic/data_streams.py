@@ -82,7 +82,9 @@ class DataStreams:
         check_known(asked)
         may_make(asked, "indices:admin/data_stream/create", [name])
         await self._registry.change(
-            lambda catalog: describing.create_data_stream(catalog, name, self._registry.moment())
+            lambda catalog: describing.create_data_stream(catalog, name, self._registry.moment()),
+            deed="logs.data_stream.created",
+            of=name,
         )
         return acknowledged(asked)
 
@@ -135,7 +137,7 @@ class DataStreams:
                 catalog = describing.with_stream(catalog, changed)
             return catalog
 
-        await self._registry.change(made)
+        await self._registry.change(made, deed="logs.lifecycle.changed", of=name)
         return acknowledged(asked)
 
     async def _rollover(self, asked: Asked, target: str, new_index: str | None) -> Answer:
@@ -154,7 +156,9 @@ class DataStreams:
         dry = read_flag("dry_run", asked.parameters.get("dry_run", "false"))
         happens = due(conditions, measured)
         if happens and not dry:
-            after = await self._registry.change(lambda catalog: rolled(catalog, target, new_index, rest, moment)[0])
+            after = await self._registry.change(
+                lambda catalog: rolled(catalog, target, new_index, rest, moment)[0], deed="logs.rolled_over", of=target
+            )
             stream = after.streams.get(target)
             new = stream.backing[-1].name if stream is not None and stream.backing else new
         value = {

@@ -85,7 +85,7 @@ class Indices:
                 check_write_index(after, alias)
             return after
 
-        await self._registry.change(made)
+        await self._registry.change(made, deed="logs.index.created", of=name)
         return answered(asked, index_created(name))
 
     async def _get(self, asked: Asked, index: str) -> Answer:
@@ -165,7 +165,11 @@ class Indices:
             hint = "the role loader or store may be away; see GET /api/spool"
             raise Unavailable("documents of this stream are not in the store yet", hint=hint)
         await self._eraser.erase(streams, end)
-        await self._registry.change(lambda catalog: describing.delete_streams(catalog, streams))
+        await self._registry.change(
+            lambda catalog: describing.delete_streams(catalog, streams),
+            deed="logs.index.deleted",
+            of=",".join(streams)[:500],
+        )
         self._names.forget()
 
     async def _settings(self, asked: Asked, index: str, which: str) -> Answer:
@@ -194,7 +198,8 @@ class Indices:
             lambda catalog: describing.change_settings(
                 describing.created_by_write(catalog, streams, self._registry.moment()), streams, settings,
                 preserve=preserve,
-            )
+            ),
+            deed="logs.settings.changed", of=index[:500],
         )  # fmt: skip
         return acknowledged(asked)
 

@@ -87,7 +87,9 @@ class Lifecycle:
         check_policy(name, body)
         may_put(asked, self._registry.catalog, "policy", name, body)
         await self._registry.change(
-            lambda catalog: put_definition(catalog, "policy", name, body, self._registry.moment().now_ms)
+            lambda catalog: put_definition(catalog, "policy", name, body, self._registry.moment().now_ms),
+            deed="logs.policy.put",
+            of=name,
         )
         return acknowledged(asked)
 
@@ -106,7 +108,7 @@ class Lifecycle:
                 raise ElasticRefused(illegal_argument(reason))
             return delete_definitions(catalog, "policy", [name])
 
-        await self._registry.change(made)
+        await self._registry.change(made, deed="logs.policy.deleted", of=name)
         return acknowledged(asked)
 
     async def _switch(self, asked: Asked, mode: str) -> Answer:
@@ -114,7 +116,9 @@ class Lifecycle:
         may_manage_all(asked, "cluster:admin/ilm/operation_mode/set")
         body = {"operation_mode": mode}
         await self._registry.change(
-            lambda catalog: put_definition(catalog, "cluster", ILM, body, self._registry.moment().now_ms)
+            lambda catalog: put_definition(catalog, "cluster", ILM, body, self._registry.moment().now_ms),
+            deed="logs.ilm.switched",
+            of=mode,
         )
         return acknowledged(asked)
 

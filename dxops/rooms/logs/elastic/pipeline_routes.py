@@ -89,7 +89,7 @@ class PipelineRoutes:
                 raise ElasticRefused(illegal_argument(f"pipelines must not lead back to themselves: {way[:500]}"))
             return put_definition(catalog, "pipeline", name, body, self._registry.moment().now_ms)
 
-        await self._registry.change(made)
+        await self._registry.change(made, deed="logs.pipeline.put", of=name)
         return acknowledged(asked)
 
     def _known(self, catalog: Catalog, but: str) -> dict[str, Pipeline]:
@@ -109,7 +109,7 @@ class PipelineRoutes:
                 _check_unused(catalog, each)
             return delete_definitions(catalog, "pipeline", names)
 
-        await self._registry.change(made)
+        await self._registry.change(made, deed="logs.pipeline.deleted", of=name)
         return acknowledged(asked)
 
     async def _simulate(self, asked: Asked, name: str | None) -> Answer:

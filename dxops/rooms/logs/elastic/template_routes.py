@@ -99,7 +99,7 @@ class Templates:
             _check(catalog, kind, name, body)
             return put_definition(catalog, kind, name, body, self._registry.moment().now_ms, create=create)
 
-        await self._registry.change(made)
+        await self._registry.change(made, deed=f"logs.{kind}.put", of=name)
         return acknowledged(asked)
 
     async def _delete(self, asked: Asked, name: str) -> Answer:
@@ -126,7 +126,7 @@ class Templates:
                         raise ElasticRefused(illegal_argument(reason))
             return delete_definitions(catalog, kind, names)
 
-        await self._registry.change(made)
+        await self._registry.change(made, deed=f"logs.{kind}.deleted", of=name)
         return acknowledged(asked)
 
     async def _simulate_index(self, asked: Asked, name: str) -> Answer:
