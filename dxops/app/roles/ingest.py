@@ -6,16 +6,17 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from dxops.app.elastic import USER, auto_id_key, cluster_uuid, elastic_api_key, elastic_password
+from dxops.app.elastic import auto_id_key, cluster_uuid
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
+from dxops.app.indices import Describing, now_ms
 from dxops.app.listeners import Listener, Listeners
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
 from dxops.engines.clickhouse.client import ClickHouse
 from dxops.engines.spool import Spool
 from dxops.rooms.logs.catching_up import catch_up
-from dxops.rooms.logs.elastic.access import OwnCallers
+from dxops.rooms.logs.elastic.administrators import LAST
 from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.readers import readers
 from dxops.rooms.logs.elastic.writes import Writes
@@ -38,16 +39,23 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
     try:
         keeping = await catch_up(str(base.data.spool), identities)
         clock = SystemClock()
-        store = ClickHouse(clickhouse_url(base.data, settings))
+        store = ClickHouse(clickhouse_url(base.data, settings), cluster=settings.clickhouse.cluster)
         writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)), store)
-        writes = Writes(writing, spool, clock)
+        describing = Describing(base.data, settings, clock)
+        registry = describing.registry
+        writes = Writes(writing, spool, clock, registry)
         elastic = ElasticApp(
-            OwnCallers(USER, elastic_password(base.data), elastic_api_key(base.data)),
+            describing.callers,
             writes,
             Cluster(uuid=cluster_uuid(base.data)),
             dialled(settings.listen.elastic),
-            readers(store, writes, auto_id_key(base.data), lambda: int(clock.now().timestamp() * 1000)),
+            (
+                *describing.endpoints(store, writes, identities),
+                *readers(store, writes, auto_id_key(base.data), lambda: now_ms(clock), registry),
+                *LAST,
+            ),
         )
+        watch = asyncio.create_task(describing.watch(), name="catalogue")
         listeners = Listeners([Listener("elastic", settings.listen.elastic, elastic, asgi=True)])
         try:
             await listeners.start()
@@ -55,8 +63,9 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
             await listeners.until(stop)
         finally:
             await listeners.stop(_DRAIN_S)
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            for task in (keeping, watch):
+                task.cancel()
+            await asyncio.gather(keeping, watch, return_exceptions=True)
             writes.close()
             await store.close()
     finally:

@@ -12,13 +12,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 Kind = Literal["index", "data_stream"]
-DefinitionKind = Literal["template", "index_template", "component_template", "policy", "pipeline"]
+DefinitionKind = Literal["template", "index_template", "component_template", "policy", "pipeline", "cluster"]
 DEFINITION_KINDS: Final[tuple[DefinitionKind, ...]] = (
     "template",
     "index_template",
     "component_template",
     "policy",
     "pipeline",
+    "cluster",
 )
 Json = Any  # a value of JSON that is kept as it was sent
 
@@ -34,7 +35,7 @@ class Backing(msgspec.Struct, frozen=True):
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """An index or data stream. `settings` are flat (`index.lifecycle.name`) and complete, those of its templates
     included; `mappings` are its own, as sent. `by_write`: a document came before anyone created it. `rollovers`
-    has, by alias, when this index was rolled over."""
+    has, by alias, when this index was rolled over. `lifecycle` is a data stream's own (`data_retention`)."""
 
     name: str
     kind: Kind = "index"
@@ -46,6 +47,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     template: str | None = None
     backing: tuple[Backing, ...] = ()
     rollovers: Mapping[str, int] = {}
+    lifecycle: Mapping[str, Json] | None = None
 
     @property
     def generation(self) -> int:
@@ -54,7 +56,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
-    """A template, policy or pipeline. `version` counts how often it was written."""
+    """A template, policy, pipeline, or the cluster's settings (`persistent`). `version` counts its changes."""
 
     body: Mapping[str, Json]
     version: int = 1
@@ -72,6 +74,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     component_template: Mapping[str, Definition] = {}
     policy: Mapping[str, Definition] = {}
     pipeline: Mapping[str, Definition] = {}
+    cluster: Mapping[str, Definition] = {}
 
     def definitions(self, kind: DefinitionKind) -> Mapping[str, Definition]:
         """Those of one kind, by name."""

@@ -9,7 +9,7 @@ import msgspec
 
 from dxops.rooms.logs.aliases import alias_fault, checked_options, with_alias
 from dxops.rooms.logs.catalog import Backing, Catalog, Definition, DefinitionKind, Stream
-from dxops.rooms.logs.settings import flat, merged, merged_objects
+from dxops.rooms.logs.settings import PROVIDED_NAME, flat, merged, merged_objects
 from dxops.rooms.logs.templates import Applied, applied, part_of
 from dxops.wire.elastic.date_math import resolve_date_math
 from dxops.wire.elastic.errors import ElasticRefused, Fault, illegal_argument, index_exists, parse_exception
@@ -27,9 +27,9 @@ class Moment(msgspec.Struct, frozen=True):
     uuid: Callable[[], str]
 
 
-def create_index(catalog: Catalog, name: str, body: Mapping[str, Any], at: Moment) -> Catalog:
-    """`PUT /{index}`: by its templates and what the body says. Aliases with date math are resolved."""
-    check_index_name(name)
+def create_index(catalog: Catalog, given: str, body: Mapping[str, Any], at: Moment) -> Catalog:
+    """`PUT /{index}`: by its templates and what the body says. Date math is resolved, in aliases too."""
+    name = check_index_name(resolve_date_math(given, at.now_ms))
     _check_free(catalog, name)
     unknown = sorted(set(body) - _INDEX_PARTS)
     if unknown:
@@ -41,11 +41,12 @@ def create_index(catalog: Catalog, name: str, body: Mapping[str, Any], at: Momen
             "that creates data streams only, use create data stream api instead"
         )
         raise ElasticRefused(illegal_argument(reason))
+    named = {PROVIDED_NAME: given} if given != name else {}  # rolling over resolves it anew
     stream = Stream(
         name=name,
         uuid=at.uuid(),
         created_ms=at.now_ms,
-        settings={**_SINGLE, **merged(found.settings, flat(body.get("settings")))},
+        settings={**_SINGLE, **named, **merged(found.settings, flat(body.get("settings")))},
         mappings=_object(body, "mappings"),
         template=found.template,
     )
@@ -171,8 +172,6 @@ def _data_stream(name: str, found: Applied, at: Moment) -> Stream:
     settings = dict(found.settings)
     if found.data_stream is not None and found.data_stream.get("hidden") is True:
         settings["index.hidden"] = "true"
-    if isinstance(found.lifecycle, Mapping):
-        settings |= {f"index.lifecycle_of_stream.{key}": value for key, value in found.lifecycle.items()}
     return Stream(
         name=name,
         kind="data_stream",
@@ -180,6 +179,7 @@ def _data_stream(name: str, found: Applied, at: Moment) -> Stream:
         created_ms=at.now_ms,
         settings={**_SINGLE, **settings},
         template=found.template,
+        lifecycle=found.lifecycle if isinstance(found.lifecycle, Mapping) else None,
         backing=(Backing(backing_name(name, 1, at.now_ms), at.uuid(), at.now_ms),),
     )
 

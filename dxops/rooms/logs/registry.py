@@ -11,13 +11,13 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from dxops.base.errors import Unavailable
 from dxops.base.files import write_atomic
-from dxops.engines.postgres.plain import PlainDatabase
+from dxops.engines.postgres.plain import PlainDatabase, Transaction
 from dxops.rooms.logs import repo
 from dxops.rooms.logs.catalog import EMPTY, Catalog, Definition, Stream
 from dxops.rooms.logs.describing import Moment, created_by_write
@@ -35,6 +35,12 @@ _RETRY_S: Final = 2.0
 _MAX_RETRY_S: Final = 30.0
 
 
+class Record(Protocol):
+    """The audit log, for whoever acts now."""
+
+    async def __call__(self, tx: Transaction, action: str, subject: str) -> None: ...
+
+
 class Registry:
     """One per process. `watch` must run as a task. `snapshot` is the file; None: this process can do without one.
 
@@ -47,7 +53,9 @@ class Registry:
         now_ms: Callable[[], int],
         uuid: Callable[[], str],
         snapshot: Path | None = None,
+        record: Record | None = None,
     ) -> None:
+        self._record = record
         self._database = database
         self._now_ms = now_ms
         self._uuid = uuid
@@ -83,14 +91,18 @@ class Registry:
         self._forget(fresh)
         self._seen.set()
 
-    async def change(self, how: Callable[[Catalog], Catalog]) -> Catalog:
+    async def change(self, how: Callable[[Catalog], Catalog], *, deed: str = "", of: str = "") -> Catalog:
         """Make a change durable and known everywhere; the catalogue after it. `how` gets the newest one, may be called
-        more than once, and raises what it refuses. Raises `Unavailable` while PostgreSQL is away."""
+        more than once, and raises what it refuses. `deed` (`index.created`) of `of` goes into the audit log in the same
+        transaction. Raises `Unavailable` while PostgreSQL is away."""
         async with self._database.begin() as tx:
             revision = await repo.revision(tx, lock=True)
             before = self._stored if revision == self._stored.revision else await repo.load(tx, revision)
             pending = dict(self._pending)
-            after = how(created_by_write(before, pending, self.moment(), pending))
+            seen = created_by_write(before, pending, self.moment(), pending)
+            after = how(seen)
+            if deed and after is not seen and self._record is not None:
+                await self._record(tx, deed, of)
             saved = before if after is before else await repo.save(tx, before, after)
         for name in pending:
             self._pending.pop(name, None)

@@ -18,16 +18,18 @@ CATALOG_CHANGED: Final = "dxops_logs_catalog"
 
 _READ_STREAMS: Final = (
     "SELECT name, kind, uuid, created_at, by_write, settings::text, mappings::text, template, backing::text, "
-    "rollovers::text FROM logs.streams ORDER BY name"
+    "rollovers::text, lifecycle::text FROM logs.streams ORDER BY name"
 )
 _WRITE_STREAM: Final = """
     INSERT INTO logs.streams
-        (name, kind, uuid, created_at, by_write, settings, mappings, template, backing, rollovers)
+        (name, kind, uuid, created_at, by_write, settings, mappings, template, backing, rollovers,
+        lifecycle)
     VALUES (%(name)s, %(kind)s, %(uuid)s, %(created_at)s, %(by_write)s, %(settings)s, %(mappings)s, %(template)s,
-        %(backing)s, %(rollovers)s)
+        %(backing)s, %(rollovers)s, %(lifecycle)s)
     ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, uuid = excluded.uuid, created_at = excluded.created_at,
         by_write = excluded.by_write, settings = excluded.settings, mappings = excluded.mappings,
-        template = excluded.template, backing = excluded.backing, rollovers = excluded.rollovers"""
+        template = excluded.template, backing = excluded.backing, rollovers = excluded.rollovers,
+        lifecycle = excluded.lifecycle"""
 _WRITE_ALIAS: Final = """
     INSERT INTO logs.aliases (alias, stream, options) VALUES (%s, %s, %s)
     ON CONFLICT (alias, stream) DO UPDATE SET options = excluded.options"""
@@ -104,6 +106,7 @@ def _row(stream: Stream) -> dict[str, object]:
         "name": stream.name, "kind": stream.kind, "uuid": stream.uuid, "created_at": _moment(stream.created_ms),
         "by_write": stream.by_write, "settings": _json(stream.settings), "mappings": _json(stream.mappings),
         "template": stream.template, "rollovers": _json(stream.rollovers),
+        "lifecycle": None if stream.lifecycle is None else _json(stream.lifecycle),
         "backing": _json([[each.name, each.uuid, each.created_ms] for each in stream.backing]),
     }  # fmt: skip
 
@@ -114,6 +117,7 @@ def _stream(row: Mapping[str, Any]) -> Stream:
         by_write=row["by_write"], settings=orjson.loads(row["settings"]), mappings=orjson.loads(row["mappings"]),
         template=row["template"], rollovers=orjson.loads(row["rollovers"]),
         backing=_backing(orjson.loads(row["backing"])),
+        lifecycle=None if row["lifecycle"] is None else orjson.loads(row["lifecycle"]),
     )  # fmt: skip
 
 

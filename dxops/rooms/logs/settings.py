@@ -12,6 +12,7 @@ FINAL_PIPELINE: Final = "index.final_pipeline"
 LIFECYCLE_NAME: Final = "index.lifecycle.name"
 ROLLOVER_ALIAS: Final = "index.lifecycle.rollover_alias"
 HIDDEN: Final = "index.hidden"
+PROVIDED_NAME: Final = "index.provided_name"
 
 
 def flat(settings: object) -> dict[str, Any]:

@@ -17,15 +17,21 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """A caller whose credential is good. `tenant` names it in the spool's accounts.
 
     `may_manage`: templates, policies, pipelines, aliases, deleting. `streams` are patterns of the only streams that
-    there are for it; None: all. `key_id` is the id of a token.
+    there are for it; None: all. `key_id` is the id of a token, `name` what people call it.
     """
 
     tenant: str
+    name: str = ""
     may_write: bool
     may_read: bool
     may_manage: bool = False
     streams: tuple[str, ...] | None = None
     key_id: str | None = None
+
+    @property
+    def label(self) -> str:
+        """For messages and the audit log."""
+        return self.name or self.tenant
 
 
 CALLER: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
@@ -86,3 +92,33 @@ def secret_of(header: str | None) -> Secret:
     raise ElasticRefused(
         security("the Authorization header is not Basic, ApiKey (base64 of id:key) or Bearer", status=401)
     )
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A token as `_security/api_key` shows it; times in milliseconds since 1970."""
+
+    id: str
+    name: str
+    created_ms: int
+    expires_ms: int | None
+    revoked: bool
+    owner: str
+
+
+class ApiKeys(Protocol):
+    """Tokens as API keys. Raises `Unavailable` while they cannot be kept."""
+
+    async def create(
+        self, name: str, *, reads: bool, writes: bool, manages: bool, streams: tuple[str, ...] | None,
+        expires_ms: int | None,
+    ) -> tuple[str, str]:  # fmt: skip
+        """(id, key) of a new one for `CALLER`, which may no less."""
+        ...
+
+    async def listed(self) -> list[ApiKey]:
+        """Those that `CALLER` may see."""
+        ...
+
+    async def revoke(self, ids: list[str]) -> None:
+        """End some of those."""
+        ...

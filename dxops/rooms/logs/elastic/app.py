@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from dxops.base.errors import DxopsError
+from dxops.base.errors import DxopsError, Unavailable
 from dxops.engines.spool import SpoolFull
 from dxops.rooms.logs.elastic.access import CALLER, Callers, secret_of
 from dxops.rooms.logs.elastic.asking import (
@@ -103,15 +103,15 @@ class ElasticApp:
                 return await self._writes.document(asked, index, name, "update")
             case (index, "_doc", name) if method == "DELETE":
                 return await self._writes.document(asked, index, name, "delete")
-            case _ if method in ("GET", "HEAD"):
-                value = self._cluster_value(asked)
-                if value is not None:
-                    how = asked.answering
-                    return Answer(status=200, body=how.encode(value), content_type=how.content_type)
         for reader in self._readers:
             answer = await reader.answer(asked)
             if answer is not None:
                 return answer
+        if method in ("GET", "HEAD"):
+            value = self._cluster_value(asked)
+            if value is not None:
+                how = asked.answering
+                return Answer(status=200, body=how.encode(value), content_type=how.content_type)
         raise ElasticRefused(
             Fault(
                 type="illegal_argument_exception",
@@ -143,6 +143,8 @@ class ElasticApp:
             if not isinstance(error, DxopsError):
                 log.exception("a request failed", exc_info=error, extra={"path": scope["path"]})
             fault = read_fault(error) or fault_of(error)
+            if isinstance(error, Unavailable):
+                headers = (("retry-after", str(max(1, int(error.retry_after_s)))),)
         if fault.status == 401:
             headers = (("www-authenticate", 'Basic realm="security", charset="UTF-8"'), ("www-authenticate", "ApiKey"))
         return Answer(status=fault.status, body=fault.to_json(), content_type=JSON, headers=headers)

@@ -60,13 +60,18 @@ class Writes:
         """End the threads that pipelines run in."""
         self.piping.close()
 
+    @property
+    def end(self) -> int:
+        """The number behind the newest operation that was stored here; 0: none yet."""
+        return self._end
+
     async def refresh(self) -> None:
         """Wait until everything that was stored here so far can be found; not longer than 30 s."""
         await self._loaded(self._end)
 
-    async def loaded(self, end: int) -> None:
-        """Wait until everything below `end` can be found, not longer than 30 s."""
-        await self._loaded(end)
+    async def loaded(self, end: int) -> bool:
+        """Wait until everything below `end` can be found, not longer than 30 s; whether it can."""
+        return await self._loaded(end)
 
     async def bulk(self, asked: Asked, index: str | None = None) -> Answer:
         """`POST|PUT /_bulk`, `/{index}/_bulk`."""
@@ -158,12 +163,13 @@ class Writes:
         if wish != "false":
             await self._loaded(end)
 
-    async def _loaded(self, end: int) -> None:
+    async def _loaded(self, end: int) -> bool:
         if end:
             try:
                 await asyncio.wait_for(self._spool.loaded(STREAM, end - 1, consumer=CONSUMER), _REFRESH_S)
             except TimeoutError:
-                return
+                return False
+        return True
 
 
 def _action(index: str, name: str | None, given: Mapping[str, str]) -> dict[str, object]:

@@ -28,6 +28,7 @@ def upgrade() -> None:
             template text,
             backing json NOT NULL,
             rollovers json NOT NULL,
+            lifecycle json,
             CHECK (kind = 'index' OR json_array_length(backing) > 0)
         )""")
     op.execute("""
@@ -41,7 +42,7 @@ def upgrade() -> None:
     op.execute("""
         CREATE TABLE logs.definitions (
             kind text NOT NULL
-                CHECK (kind IN ('template', 'index_template', 'component_template', 'policy', 'pipeline')),
+                CHECK (kind IN ('template', 'index_template', 'component_template', 'policy', 'pipeline', 'cluster')),
             name text NOT NULL,
             body json NOT NULL,
             version bigint NOT NULL,
