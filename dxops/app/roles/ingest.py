@@ -18,6 +18,7 @@ from dxops.engines.spool import Spool
 from dxops.rooms.logs.catching_up import catch_up
 from dxops.rooms.logs.elastic.administrators import LAST
 from dxops.rooms.logs.elastic.app import ElasticApp
+from dxops.rooms.logs.elastic.pressure import Doorkeeper
 from dxops.rooms.logs.elastic.readers import readers
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.identities import Identities
@@ -31,8 +32,20 @@ _DRAIN_S = 10.0
 
 
 async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) -> None:
-    """Take records until `stop`; requests under way may end for ten seconds."""
+    """Take records until `stop`; requests under way may end for ten seconds. Until it is ready, it says so (503)."""
     base.data.prepare()
+    door = Doorkeeper()
+    listeners = Listeners([Listener("elastic", base.settings.listen.elastic, door, asgi=True)])
+    await listeners.start()
+    try:
+        await _serve(base, door, listeners, ready, stop)
+    finally:
+        await listeners.stop(_DRAIN_S)
+
+
+async def _serve(
+    base: Foundation, door: Doorkeeper, listeners: Listeners, ready: Callable[[], None], stop: asyncio.Event
+) -> None:
     settings = base.settings
     spool = await Spool.open(str(base.data.spool), settings.spool)
     identities = Identities(base.data.root / "identities" / "logs.sqlite")
@@ -56,9 +69,8 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
             ),
         )
         watch = asyncio.create_task(describing.watch(), name="catalogue")
-        listeners = Listeners([Listener("elastic", settings.listen.elastic, elastic, asgi=True)])
+        door.app = elastic
         try:
-            await listeners.start()
             ready()
             await listeners.until(stop)
         finally:

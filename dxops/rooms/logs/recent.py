@@ -39,6 +39,7 @@ class Recent:
         self._frames: list[LogFrame] = []
         self._sizes: list[int] = []
         self._ended: set[int] = set()
+        self._erased: dict[str, int] = {}
         self._bytes = 0
 
     def keep(self, base: int, frame: LogFrame) -> None:
@@ -66,7 +67,16 @@ class Recent:
         at = bisect_right(self._bases, seq) - 1
         if at < 0 or seq - self._bases[at] >= len(self._frames[at].documents):
             return None
-        return stored_of(self._frames[at], self._bases[at], seq)
+        stored = stored_of(self._frames[at], self._bases[at], seq)
+        return None if stored is None or self.is_erased(stored) else stored
+
+    def forget(self, stream: str, before_seq: int) -> None:
+        """Documents of a stream that was deleted are not there any more."""
+        self._erased[stream] = before_seq
+
+    def is_erased(self, stored: Stored) -> bool:
+        """Whether its stream was deleted since."""
+        return stored.seq < self._erased.get(stored.stream, 0)
 
     def has_ended(self, seq: int) -> bool:
         """Whether one of the operations here overwrote or deleted that document."""

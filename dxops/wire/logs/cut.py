@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from dxops.wire.elastic.documents import BadSource, read_document
 from dxops.wire.logs.document import (
     ESCAPED,
     FLAG,
@@ -209,12 +210,9 @@ def _whole(line: bytes) -> Cut:
 def _read(line: bytes) -> Any:
     """The document as far as it can be read: what is only there to be found may be missing or replaced."""
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        try:
-            return json.loads(line)
-        except (ValueError, RecursionError):
-            return {}
+        return read_document(line)
+    except BadSource:
+        return {}
 
 
 def _held(text: str) -> bytes:
