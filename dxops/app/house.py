@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dxops.app.data import DataDirectory
+from dxops.app.elastic import auto_id_key
 from dxops.app.endpoints import dialled
 from dxops.app.roles.states import SupervisedRoles
 from dxops.app.settings import Settings
@@ -34,6 +35,8 @@ from dxops.rooms.delivery.service import Delivery
 from dxops.rooms.kube.model import make_node
 from dxops.rooms.kube.service import Kube
 from dxops.rooms.kube.tunnels import Tunnels
+from dxops.rooms.logs.saved import SavedSearches
+from dxops.rooms.logs.service import Logs
 from dxops.rooms.origin.app import OriginApp
 from dxops.rooms.origin.prepare import Preparation
 from dxops.wire.unixfs import V1_256K
@@ -160,6 +163,14 @@ class House:
             self.clock,
         )
 
+    @cached_property
+    def logs(self) -> Logs:
+        return Logs(self.clickhouse, auto_id_key(self.data), self.clock)
+
+    @cached_property
+    def saved_searches(self) -> SavedSearches:
+        return SavedSearches(self.database, self.accounts.audit, self.clock)
+
     def make_origin(self) -> OriginApp:
         """The application of the app hosts; one per process."""
         return OriginApp(
@@ -201,10 +212,12 @@ class House:
         from dxops.app import web_sql
         from dxops.rooms.content import http as content_http
         from dxops.rooms.delivery import http as delivery_http
+        from dxops.rooms.logs import http as logs_http
 
         return [
             content_http.router(self.content),
             delivery_http.router(self.delivery),
+            logs_http.router(self.logs, self.saved_searches),
             web_sql.router(self.postgres_reader_url, lambda: self.clickhouse_reader),
         ]
 

@@ -25,6 +25,7 @@ THEME_COOKIE: Final = "dx_theme"
 
 NAVIGATION: Final = (
     ("Operate", (("/", "layout-grid", "Operations", "o"), ("/runs", "rocket", "Publishes", "r"))),
+    ("Observe", (("/logs", "logs", "Logs", "l"),)),
     ("Content", (("/content", "boxes", "Content", "c"),)),
     (
         "Accounts",

@@ -30,6 +30,12 @@ _NAMES: Final[dict[str, tuple[bytes, ...]]] = {
 }  # fmt: skip
 COLUMNS: Final = tuple(_NAMES)
 
+
+def names_of(column: str) -> list[str]:
+    """The names of fields that a column is taken from."""
+    return [name.decode() for name in _NAMES[column]]
+
+
 _LEVEL_OF: Final = {
     **{name: name for name in LEVELS},
     "trc": "trace", "verbose": "trace", "silly": "trace", "finest": "trace", "finer": "trace", "fine": "debug",
