@@ -10,6 +10,7 @@ from dxops.base.clock import Clock
 from dxops.base.errors import Forbidden
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.streams import stream_names
+from dxops.wire import query_tree as tree
 from dxops.wire.elastic.names import DEFAULT_OPTIONS, Known, Options, indices_of, resolve, wildcard_matches
 
 _KEPT_S = 2.0  # a new stream is seen by a wildcard after so long
@@ -49,6 +50,19 @@ class Reach:
             found = [name for name in found if any(wildcard_matches(limit, name) for limit in limits)]
         return tuple(found)
 
+    async def arriving(self, actor: Actor, names: Sequence[str]) -> tree.Node:
+        """The same as a condition that a stream meets which gets its first document only now. Raises `Forbidden`."""
+        limits = limits_of(actor)
+        clauses: list[tree.Node] = []
+        wanted = [name for name in names if name and not name.startswith("-")]
+        if wanted:
+            known = await self.streams(actor, wanted) or ()
+            clauses.append(tree.either([*map(_named, wanted), tree.Term(("_index",), known)]))
+        clauses += [tree.Not(_named(name[1:])) for name in names if name.startswith("-")]
+        if limits is not None:
+            clauses.append(tree.either([_named(limit) for limit in limits]))
+        return tree.both(clauses)
+
     async def known(self) -> Known:
         """All names there are, at most two seconds old."""
         now = self._clock.monotonic()
@@ -56,6 +70,10 @@ class Reach:
             own = Known(indices=await stream_names(self._store))
             self._known = (now, own if self._registry is None else _joined(own, await self._registry.known()))
         return self._known[1]
+
+
+def _named(pattern: str) -> tree.Node:
+    return tree.Wildcard(("_index",), pattern) if "*" in pattern else tree.Term(("_index",), (pattern,))
 
 
 def limits_of(actor: Actor) -> tuple[str, ...] | None:

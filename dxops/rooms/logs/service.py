@@ -11,6 +11,7 @@ from dxops.rooms.logs.model import Rows, Selection
 from dxops.rooms.logs.question import Question, read_query, read_window, times_at
 from dxops.rooms.logs.reach import Reach, Registry
 from dxops.rooms.logs.tailing import Tail, Tails
+from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
 
 
@@ -40,7 +41,7 @@ class Logs:
         query = read_query(question, self._times())
 
         async def selecting() -> Selection:
-            return Selection(query=query, streams=await self.reach.streams(actor, question.streams))
+            return Selection(query=tree.both([query, await self.reach.arriving(actor, question.streams)]))
 
         return self.tails.begin(selecting, after_seq=after_seq, whole=whole)
 
