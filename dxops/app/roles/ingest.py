@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dxops.app.elastic import USER, auto_id_key, cluster_uuid, elastic_api_key, elastic_password
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
+from dxops.app.inside import door, make_secret
 from dxops.app.listeners import Listener, Listeners
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
@@ -48,7 +49,8 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
             dialled(settings.listen.elastic),
             readers(store, writes, auto_id_key(base.data), lambda: int(clock.now().timestamp() * 1000)),
         )
-        listeners = Listeners([Listener("elastic", settings.listen.elastic, elastic, asgi=True)])
+        answering = door(elastic, make_secret(base.data), spool, identities)
+        listeners = Listeners([Listener("elastic", settings.listen.elastic, answering, asgi=True)])
         try:
             await listeners.start()
             ready()
