@@ -28,6 +28,8 @@ _SEGMENTS = {
     "runs": "A run's id: `run_…`.",
     "tokens": "A token's id: `tok_…`.",
     "sessions": "A session's id.",
+    "quarantine": "A stream of the spool, like `logs`.",
+    "records": "A record's number in its stream.",
 }
 """What stands after a segment of a path."""
 _RAW_BODIES = {("post", "/api/content/car"): "application/vnd.ipld.car"}

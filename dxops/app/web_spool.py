@@ -74,7 +74,7 @@ def router(spool: SpoolView) -> Router:
         _whole(actor_of(request)).require(Scope.READ)
         return await spool.quarantined(stream, cursor=cursor, limit=limit)
 
-    @get("/spool/quarantine/{stream:str}/{seq:int}", summary="One of them", tags=["system"])
+    @get("/spool/quarantine/{stream:str}/records/{seq:int}", summary="One of them", tags=["system"])
     async def record(request: AnyRequest, stream: FromPath[str], seq: FromPath[int]) -> QuarantinedRecord:
         """With its payload."""
         _whole(actor_of(request)).require(Scope.READ)

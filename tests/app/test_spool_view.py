@@ -177,7 +177,7 @@ async def test_the_spool_by_its_api(tmp_path: Path, database: Database) -> None:
         assert (unclear.status_code, unclear.json()["error"]["field"]) == (400, "seqs")
         done = await client.post("/api/spool/quarantine/discard", json={"stream": "logs", "seqs": [number]})
         assert (done.status_code, done.json()) == (200, {"count": 1})
-        assert (await client.get(f"/api/spool/quarantine/logs/{number}")).status_code == 404
+        assert (await client.get(f"/api/spool/quarantine/logs/records/{number}")).status_code == 404
 
 
 async def test_without_the_role_ingest_nothing_goes_back(tmp_path: Path) -> None:
