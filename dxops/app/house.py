@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dxops.app.data import DataDirectory
+from dxops.app.disks import store_disk
 from dxops.app.endpoints import dialled
 from dxops.app.inside import Inside, read_secret
 from dxops.app.roles.states import SupervisedRoles
@@ -39,6 +40,7 @@ from dxops.rooms.kube.model import make_node
 from dxops.rooms.kube.service import Kube
 from dxops.rooms.kube.tunnels import Tunnels
 from dxops.rooms.logs.config import DROP_OLDEST
+from dxops.rooms.logs.keeping import Keeping
 from dxops.rooms.origin.app import OriginApp
 from dxops.rooms.origin.prepare import Preparation
 from dxops.wire.unixfs import V1_256K
@@ -104,8 +106,21 @@ class House:
         return TroubledRoles(SupervisedRoles(self.data), self.troubles)
 
     @cached_property
+    def inside(self) -> Inside:
+        """What only the role `ingest` can do."""
+        return Inside(dialled(self.settings.listen.elastic), lambda: read_secret(self.data))
+
+    @cached_property
+    def keeping(self) -> Keeping:
+        """How long logs are kept."""
+        return Keeping(self.database, self.accounts.audit, self.clickhouse, self.inside, self.settings.logs, self.clock)
+
+    async def make_room(self) -> int:
+        """The job for a full disk of the store, where `logs.when_full` wants one."""
+        return await self.keeping.make_room(await store_disk(self.data, self.settings, self.clickhouse))
+
+    @cached_property
     def spool(self) -> SpoolWatch:
-        inside = Inside(dialled(self.settings.listen.elastic), lambda: read_secret(self.data))
         return SpoolWatch(
             self.data,
             self.settings,
@@ -113,7 +128,7 @@ class House:
             self.clock,
             database=self.database,
             audit=self.accounts.audit,
-            inside=inside,
+            inside=self.inside,
             clickhouse=self.clickhouse if self.settings.clickhouse.url else None,
         )
 
@@ -225,12 +240,14 @@ class House:
         from dxops.app import web_spool, web_sql
         from dxops.rooms.content import http as content_http
         from dxops.rooms.delivery import http as delivery_http
+        from dxops.rooms.logs import retention_http
 
         return [
             content_http.router(self.content),
             delivery_http.router(self.delivery),
             web_sql.router(self.postgres_reader_url, lambda: self.clickhouse_reader),
             web_spool.router(self.spool),
+            retention_http.router(self.keeping, self.spool),
         ]
 
     @property
