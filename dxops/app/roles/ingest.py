@@ -10,6 +10,8 @@ from dxops.app.elastic import auto_id_key, cluster_uuid
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
 from dxops.app.indices import Describing, now_ms
+from dxops.app.inside import door as inside_door
+from dxops.app.inside import make_secret
 from dxops.app.listeners import Listener, Listeners
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
@@ -69,7 +71,7 @@ async def _serve(
             ),
         )
         watch = asyncio.create_task(describing.watch(), name="catalogue")
-        door.app = elastic
+        door.app = inside_door(elastic, make_secret(base.data), spool, identities)
         try:
             ready()
             await listeners.until(stop)

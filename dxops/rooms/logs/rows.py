@@ -31,6 +31,7 @@ class Rows(msgspec.Struct, frozen=True):
 
     events: bytes
     shapes: bytes
+    sizes: bytes
     dead: bytes
     documents: int
     by_stream: dict[str, tuple[int, int]]
@@ -75,6 +76,7 @@ class RowMaker:
         return Rows(
             self._events(split, times, sequence, received, indices, ids, versions, flags),
             _shape_rows(split, times, indices),
+            _size_rows(times, indices, documents),
             block([Column("seq", "UInt64", numbers("UInt64", array("Q", dead)))], len(dead)) if dead else b"",
             len(documents),
             _by_stream(indices, documents),
@@ -141,8 +143,7 @@ def _by_stream(indices: list[bytes], documents: list[bytes]) -> dict[str, tuple[
 
 def _shape_rows(split: Split, times: list[int], indices: list[bytes]) -> bytes:
     """How often each template came, by index and day: what fields there are, and of which kinds."""
-    days = [max(0, time // 86_400_000) for time in times]
-    counted = Counter(zip(indices, days, split.templates, strict=True))
+    counted = Counter(zip(indices, _days(times), split.templates, strict=True))
     extra = {template: names for template, names in zip(split.templates, split.names, strict=True)}
     fields: list[list[bytes]] = []
     for _, _, template in counted:
@@ -158,7 +159,7 @@ def _shape_rows(split: Split, times: list[int], indices: list[bytes]) -> bytes:
     return block(
         [
             Column("stream", "LowCardinality(String)", low_cardinality([index for index, _, _ in counted])),
-            Column("day", "Date", numbers("Date", array("H", [min(day, 65535) for _, day, _ in counted]))),
+            Column("day", "Date", numbers("Date", array("H", [day for _, day, _ in counted]))),
             Column("template", "String", strings([template for _, _, template in counted])),
             Column("fields", "Array(String)", counts + strings(names)),
             Column("kinds", "Array(String)", counts + strings(kinds)),
@@ -166,6 +167,34 @@ def _shape_rows(split: Split, times: list[int], indices: list[bytes]) -> bytes:
         ],
         rows,
     )
+
+
+def _size_rows(times: list[int], indices: list[bytes], documents: list[bytes]) -> bytes:
+    """Documents and their bytes by index and day."""
+    if not documents:
+        return b""
+    keys = list(zip(indices, _days(times), strict=True))
+    counts = Counter(keys)
+    if len(counts) == 1:
+        sizes = {keys[0]: sum(map(len, documents))}
+    else:
+        sizes = dict.fromkeys(counts, 0)
+        for key, document in zip(keys, documents, strict=True):
+            sizes[key] += len(document)
+    return block(
+        [
+            Column("stream", "LowCardinality(String)", low_cardinality([index for index, _ in counts])),
+            Column("day", "Date", numbers("Date", array("H", [day for _, day in counts]))),
+            Column("documents", "UInt64", numbers("UInt64", array("Q", counts.values()))),
+            Column("bytes", "UInt64", numbers("UInt64", array("Q", [sizes[key] for key in counts]))),
+        ],
+        len(counts),
+    )
+
+
+def _days(times: list[int]) -> list[int]:
+    """Days since 1970 as a `Date` can hold them."""
+    return [min(max(0, time // 86_400_000), 65535) for time in times]
 
 
 def _running(sizes: list[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The stream `logs` of the spool into `log_events`, `log_shapes` and `log_dead`."""
+"""The stream `logs` of the spool into `log_events`, `log_shapes`, `log_sizes` and `log_dead`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dxops.engines.spool.loading import BadRecord, LoadResult, PoisonBatch
 from dxops.engines.spool.reader import Frame, Piece
 from dxops.rooms.logs.model import Inserts
 from dxops.rooms.logs.rows import RowMaker, Rows
-from dxops.rooms.logs.schema import DEAD_COLUMNS, EVENT_COLUMNS, SHAPE_COLUMNS
+from dxops.rooms.logs.schema import DEAD_COLUMNS, EVENT_COLUMNS, SHAPE_COLUMNS, SIZE_COLUMNS
 from dxops.wire.logs.frame import LogFrame, decode_frame, encode_frame, part_of, settled
 
 STREAM: Final = "logs"
@@ -34,19 +34,22 @@ class LogSink:
         """See `loading.Sink`. Documents first: an overwritten one is hidden once its successor is there."""
         rows, bad = await asyncio.to_thread(self._rows, batch)
         try:
-            for table, columns, block in (
-                ("log_events", EVENT_COLUMNS, rows.events),
-                ("log_dead", DEAD_COLUMNS, rows.dead),
-                ("log_shapes", SHAPE_COLUMNS, rows.shapes),
-            ):
-                if block:
-                    token = f"{batch.token}/{table}"
-                    await self._store.insert_native(table, block, token=token, columns=columns, settings=_SETTINGS)
+            await self._insert(batch, "log_events", EVENT_COLUMNS, rows.events)
+            await self._insert(batch, "log_dead", DEAD_COLUMNS, rows.dead)
+            await asyncio.gather(
+                self._insert(batch, "log_shapes", SHAPE_COLUMNS, rows.shapes),
+                self._insert(batch, "log_sizes", SIZE_COLUMNS, rows.sizes),
+            )
         except Refused as error:
             raise PoisonBatch(f"the store refuses it: {error.message}") from error
         if self._loaded is not None:
             self._loaded(rows.by_stream)
         return LoadResult(tuple(bad))
+
+    async def _insert(self, batch: Batch, table: str, columns: tuple[str, ...], block: bytes) -> None:
+        if block:
+            token = f"{batch.token}/{table}"
+            await self._store.insert_native(table, block, token=token, columns=columns, settings=_SETTINGS)
 
     def extract(self, frame: Frame, index: int) -> bytes:
         """One operation as a frame of its own; of a payload that is no frame of logs, all of it."""
