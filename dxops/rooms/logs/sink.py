@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from dxops.base.errors import Refused
@@ -57,15 +57,17 @@ class LogSink:
         return b"".join(encode_frame(part_of(whole, index, index + 1)))
 
     def _rows(self, batch: Batch) -> tuple[Rows, list[BadRecord]]:
-        good: list[tuple[int, int, LogFrame]] = []
         bad: list[BadRecord] = []
-        for piece in batch.pieces:
-            try:
-                good.append(_taken(piece))
-            except ValueError as error:
-                first = piece.frame.seq + piece.start
-                bad += [BadRecord(seq, str(error)) for seq in range(first, first + piece.records)]
-        return self._maker.rows(good), bad
+
+        def good() -> Iterator[tuple[int, int, LogFrame]]:
+            for piece in batch.pieces:
+                try:
+                    yield _taken(piece)
+                except ValueError as error:
+                    first = piece.frame.seq + piece.start
+                    bad.extend(BadRecord(seq, str(error)) for seq in range(first, first + piece.records))
+
+        return self._maker.rows(good()), bad
 
 
 def _taken(piece: Piece) -> tuple[int, int, LogFrame]:
