@@ -28,11 +28,16 @@ class LogSink:
     def __init__(self, store: Inserts, loaded: Callable[[dict[str, tuple[int, int]]], None] | None = None) -> None:
         self._store = store
         self._maker = RowMaker()
+        self._making = asyncio.Lock()
+        self._made: dict[str, asyncio.Task[tuple[Rows, list[BadRecord]]]] = {}
         self._loaded = loaded
 
     async def load(self, batch: Batch) -> LoadResult:
         """See `loading.Sink`. Documents first: an overwritten one is hidden once its successor is there."""
-        rows, bad = await asyncio.to_thread(self._rows, batch)
+        for token in [token for token in self._made if token != batch.token]:
+            del self._made[token]  # runs to its end: a thread cannot be stopped, and makes rows alone
+        self.prepare(batch)
+        rows, bad = await asyncio.shield(self._made[batch.token])
         try:
             for table, columns, block in (
                 ("log_events", EVENT_COLUMNS, rows.events),
@@ -44,9 +49,21 @@ class LogSink:
                     await self._store.insert_native(table, block, token=token, columns=columns, settings=_SETTINGS)
         except Refused as error:
             raise PoisonBatch(f"the store refuses it: {error.message}") from error
+        self._made.pop(batch.token, None)
         if self._loaded is not None:
             self._loaded(rows.by_stream)
         return LoadResult(tuple(bad))
+
+    def prepare(self, batch: Batch) -> None:
+        """See `loading.Prepares`. Rows that are made stay until they are stored, however often that fails."""
+        made = self._made.get(batch.token)
+        if made is None or (made.done() and (made.cancelled() or made.exception() is not None)):
+            making = self._made[batch.token] = asyncio.create_task(self._in_turn(batch), name="rows")
+            making.add_done_callback(_seen)
+
+    async def _in_turn(self, batch: Batch) -> tuple[Rows, list[BadRecord]]:
+        async with self._making:
+            return await asyncio.to_thread(self._rows, batch)
 
     def extract(self, frame: Frame, index: int) -> bytes:
         """One operation as a frame of its own; of a payload that is no frame of logs, all of it."""
@@ -68,6 +85,12 @@ class LogSink:
                     bad.extend(BadRecord(seq, str(error)) for seq in range(first, first + piece.records))
 
         return self._maker.rows(good()), bad
+
+
+def _seen(task: asyncio.Task[tuple[Rows, list[BadRecord]]]) -> None:
+    """Nobody may ever ask for these rows, nor for what was wrong with them."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _taken(piece: Piece) -> tuple[int, int, LogFrame]:
