@@ -21,7 +21,6 @@ from dxops.wire.logs.shapes import Shapes, Split
 
 MIN_TIME_MS: Final = -2_208_988_800_000  # 1900-01-01, where DateTime64 begins
 MAX_TIME_MS: Final = 10_413_791_999_999  # 2299-12-31, where it ends
-DAY_MS: Final = 86_400_000
 _AT_ONCE: Final = 2_500
 
 
@@ -77,7 +76,8 @@ class _Batch:
         self._dead = array("Q")
         self._seen: Counter[tuple[bytes, int, bytes]] = Counter()
         self._names_of: dict[bytes, tuple[bytes, ...]] = {}
-        self._by_stream: dict[bytes, tuple[int, int]] = {}
+        self._documents: Counter[tuple[bytes, int]] = Counter()  # by stream and day, as are their bytes
+        self._bytes: Counter[tuple[bytes, int]] = Counter()
 
     def add(self, base: int, received_ms: int, frame: LogFrame) -> None:
         if frame.replaced is not None:
@@ -115,25 +115,25 @@ class _Batch:
         self._count(split, times, streams, documents)
 
     def _count(self, split: Split, times: Sequence[int], streams: Sequence[bytes], documents: Sequence[bytes]) -> None:
-        first, last = max(0, min(times) // DAY_MS), max(0, max(times) // DAY_MS)
-        if first == last:
-            alike = Counter(zip(streams, split.templates, strict=True))
-            counted = Counter({(stream, first, template): count for (stream, template), count in alike.items()})
-        else:
-            days = [max(0, time // DAY_MS) for time in times]
-            counted = Counter(zip(streams, days, split.templates, strict=True))
-        self._seen.update(counted)
+        first, last = _day(min(times)), _day(max(times))
+        days = [first] * len(times) if first == last else list(map(_day, times))
+        self._seen.update(zip(streams, days, split.templates, strict=True))
         self._names_of.update(zip(split.templates, split.names, strict=True))
-        sizes: Counter[bytes] = Counter()
-        counts = Counter(streams)
+        keys = list(zip(streams, days, strict=True))
+        counts = Counter(keys)
+        self._documents.update(counts)
         if len(counts) == 1:
-            sizes[streams[0]] = sum(map(len, documents))
+            self._bytes[keys[0]] += sum(map(len, documents))
         else:
-            for stream, document in zip(streams, documents, strict=True):
-                sizes[stream] += len(document)
-        for stream, count in counts.items():
-            before = self._by_stream.get(stream, (0, 0))
-            self._by_stream[stream] = before[0] + count, before[1] + sizes[stream]
+            for key, document in zip(keys, documents, strict=True):
+                self._bytes[key] += len(document)
+
+    def _by_stream(self) -> dict[str, tuple[int, int]]:
+        found: dict[str, tuple[int, int]] = {}
+        for (stream, day), count in self._documents.items():
+            before = found.get(stream.decode(), (0, 0))
+            found[stream.decode()] = before[0] + count, before[1] + self._bytes[stream, day]
+        return found
 
     def rows(self) -> Rows:
         return Rows(
@@ -141,7 +141,7 @@ class _Batch:
             _shape_rows(self._seen, self._names_of),
             block([Column("seq", "UInt64", numbers("UInt64", self._dead))], len(self._dead)) if self._dead else b"",
             len(self._times),
-            {stream.decode(): found for stream, found in self._by_stream.items()},
+            self._by_stream(),
         )
 
     def _events(self) -> bytes:
@@ -168,6 +168,11 @@ class _Batch:
             for name, column in zip(COLUMNS, self._hot_columns, strict=True)
         ]
         return block(columns, len(self._times))
+
+
+def _day(time_ms: int) -> int:
+    """Days since 1970 as a `Date` can hold them."""
+    return min(max(0, time_ms // 86_400_000), 65535)
 
 
 T = TypeVar("T")
@@ -198,7 +203,7 @@ def _shape_rows(seen: Mapping[tuple[bytes, int, bytes], int], names_of: Mapping[
     return block(
         [
             Column("stream", "LowCardinality(String)", low_cardinality([stream for stream, _, _ in seen])),
-            Column("day", "Date", numbers("Date", array("H", [min(day, 65535) for _, day, _ in seen]))),
+            Column("day", "Date", numbers("Date", array("H", [day for _, day, _ in seen]))),
             Column("template", "String", strings([template for _, _, template in seen])),
             Column("fields", "Array(String)", counts + strings(names)),
             Column("kinds", "Array(String)", counts + strings(kinds)),
