@@ -35,6 +35,7 @@ from dxops.rooms.kube.model import make_node
 from dxops.rooms.kube.service import Kube
 from dxops.rooms.kube.tunnels import Tunnels
 from dxops.rooms.origin.app import OriginApp
+from dxops.rooms.origin.exchange import AccessLog
 from dxops.rooms.origin.prepare import Preparation
 from dxops.wire.unixfs import V1_256K
 
@@ -160,7 +161,7 @@ class House:
             self.clock,
         )
 
-    def make_origin(self) -> OriginApp:
+    def make_origin(self, access_log: AccessLog | None = None) -> OriginApp:
         """The application of the app hosts; one per process."""
         return OriginApp(
             self.content,
@@ -170,6 +171,7 @@ class House:
             self.clock,
             default_environment=self.settings.default_environment,
             spool=self.data.run / "origin",
+            access_log=access_log,
         )
 
     async def import_directory(self, path: Path) -> Imported:

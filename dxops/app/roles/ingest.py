@@ -19,6 +19,7 @@ from dxops.rooms.logs.elastic.access import OwnCallers
 from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.readers import readers
 from dxops.rooms.logs.elastic.writes import Writes
+from dxops.rooms.logs.following import OwnLogs, Places
 from dxops.rooms.logs.identities import Identities
 from dxops.rooms.logs.writing import Writing
 from dxops.wire.elastic.auto_ids import AutoIds
@@ -35,8 +36,9 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
     settings = base.settings
     spool = await Spool.open(str(base.data.spool), settings.spool)
     identities = Identities(base.data.root / "identities" / "logs.sqlite")
+    places = Places(base.data.root / "identities" / "own_logs")
     try:
-        keeping = await catch_up(str(base.data.spool), identities)
+        keeping = await catch_up(str(base.data.spool), identities, places)
         writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)))
         clock = SystemClock()
         writes = Writes(writing, spool, clock)
@@ -48,6 +50,8 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
             dialled(settings.listen.elastic),
             readers(store, writes, auto_id_key(base.data), lambda: int(clock.now().timestamp() * 1000)),
         )
+        own = OwnLogs(base.data.logs, places, spool, clock) if settings.own_logs.follow else None
+        following = asyncio.create_task(own.run(), name="own logs") if own is not None else None
         listeners = Listeners([Listener("elastic", settings.listen.elastic, elastic, asgi=True)])
         try:
             await listeners.start()
@@ -57,6 +61,9 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
             await listeners.stop(_DRAIN_S)
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
+            if following is not None:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
             await store.close()
     finally:
         await spool.close()
