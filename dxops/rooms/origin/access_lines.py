@@ -44,7 +44,6 @@ def body_of(access: Access, machine: str) -> str:
         "http.response.body.bytes": access.size_bytes,
         "url.domain": access.host,
         "url.path": access.path[:_MAX_TEXT],
-        "event.dataset": "dxops.access",
         "host.name": machine,
     }
     about = {
