@@ -7,12 +7,13 @@ traceback or an engine's words, is a document with the text as its message.
 
 from __future__ import annotations
 
-import re
+from datetime import UTC
 from typing import Final
 
 import orjson
 
 from dxops.wire.elastic.times import format_ms, read_loose_time
+from dxops.wire.logs.lines import read_line
 from dxops.wire.logs.splitting import Record
 
 ACCESS_STREAM: Final = "dxops-access"
@@ -20,8 +21,6 @@ ROLES_STREAM: Final = "dxops-roles"
 
 _KNOWN: Final = {"level": "log.level", "logger": "log.logger", "message": "message", "error": "error.stack_trace"}
 _RESERVED: Final = frozenset({"ts", "role", *_KNOWN})
-_BAD = re.compile(r"Traceback|\b(?:FATAL|PANIC|ERROR|Error|Exception)\b")
-_WARN = re.compile(r"\b(?:WARN|WARNING|Warning)\b")
 
 
 def role_document(record: Record, role: str, host: str, now_ms: int) -> tuple[bytes, int]:
@@ -47,9 +46,11 @@ def role_document(record: Record, role: str, host: str, now_ms: int) -> tuple[by
 
 def _plain_document(record: Record, role: str, host: str, now_ms: int) -> tuple[bytes, int]:
     text = record.text.decode("utf-8", "replace")
-    level = "error" if _BAD.search(text) else "warning" if _WARN.search(text) else "info"
-    document = {"@timestamp": format_ms(now_ms), "log.level": level, "message": text, **_about(role, host, record)}
-    return orjson.dumps(document), now_ms
+    line = read_line(text.partition("\n")[0], now_ms, UTC)
+    time_ms = now_ms if line.time_ms is None else line.time_ms
+    level = line.level or ("error" if "Traceback" in text else "info")
+    document = {"@timestamp": format_ms(time_ms), "log.level": level, "message": text, **_about(role, host, record)}
+    return orjson.dumps(document), time_ms
 
 
 def _about(role: str, host: str, record: Record) -> dict[str, object]:

@@ -19,6 +19,7 @@ _TRACE = re.compile(
     rb"The above exception was the direct cause|\.\.\. \d+ more|"
     rb"goroutine \d+ \[|Exception in thread |\+ Exception Group"
 )
+_PYTHON: Final = b"Traceback (most recent call last):"
 _RAISED = re.compile(rb"[A-Za-z_][\w.]*(?::|$)")
 
 
@@ -61,11 +62,11 @@ class Traces:
             joins = self._trace
         elif _TRACE.match(line):
             joins = True
-            self._trace = True
+            self._trace = self._trace or line.startswith(_PYTHON)
         else:  # the exception itself stands flush left behind the indented frames
             joins = self._trace and self._indented and _RAISED.match(line) is not None
         if not joins:
-            self._trace = _TRACE.match(line) is not None
+            self._trace = line.startswith(_PYTHON)
             self.alone = line[:1] == b"{" or not line
         self._indented = indented
         return joins
@@ -106,6 +107,11 @@ class Splitter:
     def waits_for_line(self) -> bool:
         """Whether the last line has no end yet."""
         return self._rest_size > 0
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether whole lines wait for others that belong to them."""
+        return bool(self._lines)
 
     def feed(self, data: bytes) -> list[Record]:
         """The records that are complete now."""

@@ -76,10 +76,10 @@ def name_of(path: str, key: Key) -> str | None:
 
 
 def copy_beside(path: str, place: Place, known: Container[Key]) -> str | None:
-    """A file beside it that has all that the place says and more; none of `known`."""
+    """A file beside it that has all that the place says; none of `known`."""
     for entry in family(path):
         found = regular(entry.path)
-        if found is None or entry.path == path or found.st_size <= place.offset:
+        if found is None or entry.path == path or found.st_size < place.offset:
             continue
         if (found.st_dev, found.st_ino) not in known and is_copy(entry.path, place):
             return entry.path

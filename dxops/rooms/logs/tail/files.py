@@ -11,8 +11,9 @@ import glob
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from dxops.base.clock import Clock
 from dxops.rooms.logs.tail.beside import (
@@ -44,6 +45,20 @@ Say = Callable[[str, str], None]
 """(what happened, which file)"""
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _in_turn(method: Callable[Concatenate[Tail, P], R]) -> Callable[Concatenate[Tail, P], R]:
+    """One thread at a time."""
+
+    def taken(tail: Tail, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with tail.turns:
+            return method(tail, *args, **kwargs)
+
+    return taken
+
+
 class _File:
     """`gone_s`: since when it has no watched name. `copy_of`: it is a copy that waits for its original's truncation."""
 
@@ -63,10 +78,11 @@ class _File:
 
 
 class Tail:
-    """Blocks on the disk. Not for several threads at once.
+    """Blocks on the disk; several threads take turns.
 
     `places` are those of the last run. A file without one is read from its start, unless it is there at the very first
-    look and `from_start` is False. `say` is told what a person should know; it may be called often.
+    look and `from_start` says no. `adopted` counts new places: keep them before what they give is sent. `say` is told
+    what a person should know; it may be called often.
     """
 
     def __init__(
@@ -76,7 +92,7 @@ class Tail:
         clock: Clock,
         *,
         splitter: Callable[[], Splitter],
-        from_start: bool = True,
+        from_start: Callable[[str], bool] = lambda path: True,
         say: Say = lambda what, path: None,
     ) -> None:
         self._patterns = list(patterns)
@@ -90,11 +106,14 @@ class Tail:
         self._discover_s = 0.0
         self._looked = False
         self._turn = 0
+        self.turns = threading.RLock()
         self._given = 0
         self._acknowledged = 0
+        self.adopted = 0
         self._taken_over: list[tuple[int, Place]] = []  # safe once so many chunks are
         self._moved: list[Place] = []
 
+    @_in_turn
     def poll(self, budget_bytes: int) -> list[Chunk]:
         """What the files have now, about so many bytes at most. Empty when there is nothing new."""
         now_s = self._clock.monotonic()
@@ -115,12 +134,14 @@ class Tail:
                     break
         return found
 
+    @_in_turn
     def done(self, chunk: Chunk) -> None:
         """The chunk is safe. Call it in the order in which chunks were given out."""
         self._places[chunk.place.key] = chunk.place
         self._acknowledged += 1
         self._settle()
 
+    @_in_turn
     def places(self) -> list[Place]:
         """To begin from the next time; without files that are long gone."""
         oldest = int(self._clock.now().timestamp()) - KEPT_S
@@ -131,19 +152,21 @@ class Tail:
         moved, self._moved = self._moved, []
         return moved
 
+    @_in_turn
     def finish(self) -> list[Chunk]:
-        """The last records of files at whose end nothing was added for a while: lines without an end too."""
+        """The last records, which might have gone on. A line without an end only where the file is quiet for long."""
         seen = int(self._clock.now().timestamp())
         found = []
         for file in self._files.values():
-            if file.reading.is_open and file.reading.pending and file.copy_of is None:
-                old = seen - os.stat(file.reading.path).st_mtime if os.path.exists(file.reading.path) else QUIET_S
-                chunk = file.reading.finish(seen) if old >= QUIET_S else None
+            if file.reading.is_open and file.reading.pending:
+                status = regular(file.reading.path)
+                chunk = file.reading.finish(seen, whole=status is None or seen - status.st_mtime >= QUIET_S)
                 if chunk is not None:
                     found.append(chunk)
                     self._given += 1
         return found
 
+    @_in_turn
     def close(self) -> None:
         for file in self._files.values():
             file.reading.close()
@@ -186,10 +209,11 @@ class Tail:
             original = self._original_of(path, place)
             if original is not None:
                 place = moved_to(original.reading.place, place)
-            elif not self._from_start and not self._looked:
+            elif not self._looked and not self._from_start(path):
                 place = at_end(path, place)
             if original is None:
                 self._places[key] = place
+                self.adopted += 1
             file = self._files[key] = _File(Reading(path, place, self._splitter), now_s)
             file.copy_of = None if original is None else original.key
         else:
@@ -238,6 +262,7 @@ class Tail:
             yield from self._rested(file, now_s, seen, moved)
         except Rewritten:
             yield from self._rewritten(file, now_s, seen)
+            yield from self._look(file, now_s, seen)
         except FileNotFoundError:
             self._lost_name(file, now_s)
         except OSError as error:
@@ -283,7 +308,7 @@ class Tail:
         """When to look again, and whether to keep it open."""
         idle_s = now_s - file.active_s
         if file.gone_s is not None and idle_s >= QUIET_S:
-            chunk = file.reading.finish(seen) if file.reading.is_open else None
+            chunk = file.reading.finish(seen, whole=True) if file.reading.is_open else None
             self._drop(file)
             if chunk is not None:
                 yield chunk
@@ -294,24 +319,35 @@ class Tail:
             file.reading.close()
 
     def _rewritten(self, file: _File, now_s: float, seen: int) -> Iterator[Chunk]:
+        """What was read and not given out comes from the copy, if there is one, else from memory."""
         before = file.reading.place
-        file.reading.close()
-        copy = next((each for each in self._files.values() if each.copy_of == file.key), None)
-        if copy is not None:
-            self._take_over(copy, before)
-        elif before.offset:
-            path = copy_beside(file.reading.path, before, self._files)
-            if path is not None and (found := regular(path)) is not None:
-                place = moved_to(before, Place(found.st_dev, found.st_ino, path=path, seen=seen))
-                made = self._files[place.key] = _File(Reading(path, place, self._splitter), now_s)
-                made.gone_s = now_s
         path = file.reading.path
+        if not self._went_on_in_copy(file, now_s, seen) and file.reading.is_open:
+            chunk = file.reading.finish(seen, whole=True)
+            if chunk is not None:
+                yield chunk
+        file.reading.close()
         place = Place(*file.key, born=digest(before.born.encode()), path=path, seen=seen)
         file.reading = Reading(path, place, self._splitter)
         file.active_s = now_s
         file.ignored = False
         self._say("was truncated or written anew: read from its start", path)
-        yield from ()
+
+    def _went_on_in_copy(self, file: _File, now_s: float, seen: int) -> bool:
+        before = file.reading.place
+        copy = next((each for each in self._files.values() if each.copy_of == file.key), None)
+        if copy is not None:
+            self._take_over(copy, before)
+            return True
+        path = copy_beside(file.reading.path, before, self._files) if before.offset else None
+        found = regular(path) if path is not None else None
+        if path is None or found is None:
+            return False
+        place = moved_to(before, Place(found.st_dev, found.st_ino, path=path, seen=seen))
+        made = self._files[place.key] = _File(Reading(path, place, self._splitter), now_s)
+        made.gone_s = now_s
+        self._remember(place)
+        return True
 
     def _released(self, copy: _File, now_s: float) -> bool:
         """Whether a copy that waits may be read: its original is gone, or was not truncated for long."""
@@ -329,6 +365,10 @@ class Tail:
         path, place = copy.reading.path, copy.reading.place
         place = moved_to(before, place) if is_copy(path, before) else at_end(path, place)
         copy.reading = Reading(path, place, self._splitter)
+        self._remember(place)
+
+    def _remember(self, place: Place) -> None:
+        """The place of a file that gave nothing itself yet; safe once what was given before is."""
         self._taken_over.append((self._given, place))
         self._moved.append(place)
         self._settle()

@@ -96,10 +96,10 @@ class Reading:
         self._moved_s = now_s
         return self._chunk(start, records, seen), len(added) == READ_BYTES
 
-    def finish(self, seen: int) -> Chunk | None:
-        """What is left when the file grows no more: a last line without an end too."""
+    def finish(self, seen: int, *, whole: bool) -> Chunk | None:
+        """What is left when the file grows no more; with `whole` a last line without an end too."""
         start = self._read - self._splitter.pending_bytes
-        return self._chunk(start, self._splitter.end(), seen)
+        return self._chunk(start, self._splitter.end() if whole else self._splitter.flush(), seen)
 
     def close(self) -> None:
         """What was read and is in no record is read again when the file is opened the next time."""
