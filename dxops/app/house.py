@@ -45,6 +45,7 @@ from dxops.rooms.logs.keeping import Keeping
 from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.service import Logs
 from dxops.rooms.origin.app import OriginApp
+from dxops.rooms.origin.exchange import AccessLog
 from dxops.rooms.origin.prepare import Preparation
 from dxops.wire.unixfs import V1_256K
 
@@ -210,7 +211,7 @@ class House:
     def saved_searches(self) -> SavedSearches:
         return SavedSearches(self.database, self.accounts.audit, self.clock)
 
-    def make_origin(self) -> OriginApp:
+    def make_origin(self, access_log: AccessLog | None = None) -> OriginApp:
         """The application of the app hosts; one per process."""
         return OriginApp(
             self.content,
@@ -220,6 +221,7 @@ class House:
             self.clock,
             default_environment=self.settings.default_environment,
             spool=self.data.run / "origin",
+            access_log=access_log,
         )
 
     async def import_directory(self, path: Path) -> Imported:

@@ -54,6 +54,12 @@ _MAX_BYTES: Final = 128
 _JSON: Final = b"[{"
 
 
+def level_of(text: str) -> str:
+    """One of `LEVELS`, or the text itself in lower case: `WARNING` is `warn`."""
+    text = text.strip().lower()
+    return _LEVEL_OF.get(text, text)
+
+
 class Hot:
     """Finds the four columns' values. Remembers where they stand in each row of names it has seen (bounded)."""
 
@@ -94,8 +100,7 @@ class Hot:
         """One of `LEVELS`, or the value itself in lower case where it is none of the names we know."""
         known = self._levels.get(value)
         if known is None:
-            text = value[:_MAX_BYTES].decode("utf-8", "ignore").strip().lower()
-            known = _LEVEL_OF.get(text, text).encode()
+            known = level_of(value[:_MAX_BYTES].decode("utf-8", "ignore")).encode()
             if len(self._levels) > 4096:
                 self._levels.clear()
             self._levels[value] = known
