@@ -44,7 +44,7 @@ def _of_level(leaf: tree.Node) -> tree.Node:
         case tree.Words(fields, text) | tree.Phrase(fields, text):
             return tree.Term(fields, tuple(level_of(word) for word in _WORD.findall(text)))
         case tree.Term(fields, values):
-            return tree.Term(fields, tuple(map(level_of, values)))
+            return tree.Term(fields, tuple(level_of(str(value)) for value in values))
         case tree.Wildcard():
             return _changed(leaf, pattern=leaf.pattern.lower())
         case tree.Prefix():
