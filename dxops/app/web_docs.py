@@ -32,6 +32,8 @@ _SEGMENTS = {
     "lines": "The name of a stream.",
     "{stream}": "A line's `seq`.",
     "saved": "A saved search's id: `srch_…`.",
+    "quarantine": "A stream of the spool, like `logs`.",
+    "records": "A record's number in its stream.",
 }
 """What stands after a segment of a path."""
 _RAW_BODIES = {("post", "/api/content/car"): "application/vnd.ipld.car"}

@@ -12,13 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
-from dxops.rooms.logs.hot import Hot
+from dxops.rooms.logs.hot import level_of
 from dxops.wire import query_tree as tree
 from dxops.wire.query_rewrite import map_leaves
 
 NAMES: Final = ("level", "service", "host", "environment")
 _WORD: Final = re.compile(r"[^\s,]+")
-_LEVELS: Final = Hot()
 
 
 def meaning_columns(node: tree.Node) -> tree.Node:
@@ -30,11 +29,6 @@ def column_name(name: str) -> str:
     """The name to ask for: `_level` for `level` or `level.keyword`, others as they are."""
     bare = name.removesuffix(".keyword")
     return f"_{bare}" if bare in NAMES else name
-
-
-def level_of(text: object) -> str:
-    """A level as the column has it: `WARNING` is `warn`."""
-    return _LEVELS.level(str(text).encode()).decode()
 
 
 def _leaf(leaf: tree.Node) -> tree.Node:
@@ -50,7 +44,7 @@ def _of_level(leaf: tree.Node) -> tree.Node:
         case tree.Words(fields, text) | tree.Phrase(fields, text):
             return tree.Term(fields, tuple(level_of(word) for word in _WORD.findall(text)))
         case tree.Term(fields, values):
-            return tree.Term(fields, tuple(map(level_of, values)))
+            return tree.Term(fields, tuple(level_of(str(value)) for value in values))
         case tree.Wildcard():
             return _changed(leaf, pattern=leaf.pattern.lower())
         case tree.Prefix():
