@@ -11,6 +11,7 @@ from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
 from dxops.app.inside import door, make_secret
 from dxops.app.listeners import Listener, Listeners
+from dxops.app.store_guard import guard
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
 from dxops.engines.clickhouse.client import ClickHouse
@@ -51,14 +52,16 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
         )
         answering = door(elastic, make_secret(base.data), spool, identities)
         listeners = Listeners([Listener("elastic", settings.listen.elastic, answering, asgi=True)])
+        guarding = asyncio.create_task(guard(base.data, settings, spool, store), name="store guard")
         try:
             await listeners.start()
             ready()
             await listeners.until(stop)
         finally:
             await listeners.stop(_DRAIN_S)
+            guarding.cancel()
             keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            await asyncio.gather(guarding, keeping, return_exceptions=True)
             await store.close()
     finally:
         await spool.close()
