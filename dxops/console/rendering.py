@@ -34,7 +34,10 @@ NAVIGATION: Final = (
             ("/audit", "scroll-text", "Audit log", "a"),
         ),
     ),
-    ("Installation", (("/system", "server", "System", "s"),)),
+    (
+        "Installation",
+        (("/logs/retention", "hard-drive", "Retention", "e"), ("/system", "server", "System", "s")),
+    ),
 )
 _CLOCK: Final = SystemClock()
 _NOBODY: Final[dict[str, object]] = {
