@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dxops.app.data import DataDirectory
 from dxops.app.disks import store_disk
+from dxops.app.elastic import auto_id_key
 from dxops.app.endpoints import dialled
 from dxops.app.inside import Inside, read_secret
 from dxops.app.roles.states import SupervisedRoles
@@ -41,7 +42,10 @@ from dxops.rooms.kube.service import Kube
 from dxops.rooms.kube.tunnels import Tunnels
 from dxops.rooms.logs.config import DROP_OLDEST
 from dxops.rooms.logs.keeping import Keeping
+from dxops.rooms.logs.saved import SavedSearches
+from dxops.rooms.logs.service import Logs
 from dxops.rooms.origin.app import OriginApp
+from dxops.rooms.origin.exchange import AccessLog
 from dxops.rooms.origin.prepare import Preparation
 from dxops.wire.unixfs import V1_256K
 
@@ -199,7 +203,15 @@ class House:
             self.clock,
         )
 
-    def make_origin(self) -> OriginApp:
+    @cached_property
+    def logs(self) -> Logs:
+        return Logs(self.clickhouse, auto_id_key(self.data), self.clock)
+
+    @cached_property
+    def saved_searches(self) -> SavedSearches:
+        return SavedSearches(self.database, self.accounts.audit, self.clock)
+
+    def make_origin(self, access_log: AccessLog | None = None) -> OriginApp:
         """The application of the app hosts; one per process."""
         return OriginApp(
             self.content,
@@ -209,6 +221,7 @@ class House:
             self.clock,
             default_environment=self.settings.default_environment,
             spool=self.data.run / "origin",
+            access_log=access_log,
         )
 
     async def import_directory(self, path: Path) -> Imported:
@@ -240,11 +253,13 @@ class House:
         from dxops.app import web_spool, web_sql
         from dxops.rooms.content import http as content_http
         from dxops.rooms.delivery import http as delivery_http
+        from dxops.rooms.logs import http as logs_http
         from dxops.rooms.logs import retention_http
 
         return [
             content_http.router(self.content),
             delivery_http.router(self.delivery),
+            logs_http.router(self.logs, self.saved_searches),
             web_sql.router(self.postgres_reader_url, lambda: self.clickhouse_reader),
             web_spool.router(self.spool),
             retention_http.router(self.keeping, self.spool),

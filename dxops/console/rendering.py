@@ -25,6 +25,7 @@ THEME_COOKIE: Final = "dx_theme"
 
 NAVIGATION: Final = (
     ("Operate", (("/", "layout-grid", "Operations", "o"), ("/runs", "rocket", "Publishes", "r"))),
+    ("Observe", (("/logs", "logs", "Logs", "l"), ("/logs/retention", "hard-drive", "Retention", "e"))),
     ("Content", (("/content", "boxes", "Content", "c"),)),
     (
         "Accounts",
@@ -36,7 +37,7 @@ NAVIGATION: Final = (
     ),
     (
         "Installation",
-        (("/logs/retention", "hard-drive", "Retention", "e"), ("/system", "server", "System", "s")),
+        (("/system", "server", "System", "s"),),
     ),
 )
 _CLOCK: Final = SystemClock()

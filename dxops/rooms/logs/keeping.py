@@ -34,7 +34,7 @@ from dxops.rooms.logs.retention import (
     rule_of,
 )
 from dxops.rooms.logs.retention_repo import Removal, Setting
-from dxops.rooms.logs.sizes import Store, counted, partitions, usages
+from dxops.rooms.logs.usages import Store, counted, partitions, usages
 
 log = logging.getLogger(__name__)
 

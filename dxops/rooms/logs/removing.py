@@ -13,7 +13,7 @@ from typing import Final
 
 from dxops.base.errors import Refused
 from dxops.rooms.logs.fields import literal, literals
-from dxops.rooms.logs.sizes import Store
+from dxops.rooms.logs.usages import Store
 
 log = logging.getLogger(__name__)
 

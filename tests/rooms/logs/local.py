@@ -72,5 +72,10 @@ class LocalStore:
         insert.finish()
         return 0
 
+    cluster = ""
+
+    async def execute(self, sql: str, *, timeout_s: float | None = None) -> None:
+        self._session.query(sql)
+
     def close(self) -> None:
         self._session.close()
