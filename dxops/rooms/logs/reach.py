@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 from dxops.base.actors import Actor, Scope
 from dxops.base.clock import Clock
@@ -13,25 +13,28 @@ from dxops.rooms.logs.streams import stream_names
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.names import DEFAULT_OPTIONS, Known, Options, indices_of, resolve, wildcard_matches
 
-_KEPT_S = 2.0  # a new stream is seen by a wildcard after so long
-_LENIENT = Options(ignore_unavailable=True, hidden=True, open=DEFAULT_OPTIONS.open)
+LOGS_READ: Final = "logs:read"
+"""The scope of those who may see logs and nothing else."""
+
+_KEPT_S: Final = 2.0  # a new stream is seen by a wildcard after so long
+_LENIENT: Final = Options(ignore_unavailable=True, hidden=True, open=DEFAULT_OPTIONS.open)
 
 
-class Registry(Protocol):
-    """What names mean beyond the streams that have documents."""
+class Aliases(Protocol):
+    """Other names of streams."""
 
-    async def known(self) -> Known:
-        """Indices, aliases and data streams."""
+    async def aliases(self) -> Mapping[str, Sequence[str]]:
+        """By alias: the streams behind it. Those with a filter are left out."""
         ...
 
 
 class Reach:
-    """Names to streams, for an actor. Without a `registry`, names are those of streams that have documents."""
+    """Names to streams, for an actor: those of streams that have documents, and `aliases`."""
 
-    def __init__(self, store: Rows, clock: Clock, registry: Registry | None = None) -> None:
+    def __init__(self, store: Rows, clock: Clock, aliases: Aliases | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._registry = registry
+        self._aliases = aliases
         self._known: tuple[float, Known] | None = None
 
     async def streams(self, actor: Actor, names: Sequence[str]) -> tuple[str, ...] | None:
@@ -67,8 +70,8 @@ class Reach:
         """All names there are, at most two seconds old."""
         now = self._clock.monotonic()
         if self._known is None or now - self._known[0] > _KEPT_S:
-            own = Known(indices=await stream_names(self._store))
-            self._known = (now, own if self._registry is None else _joined(own, await self._registry.known()))
+            aliases = {} if self._aliases is None else await self._aliases.aliases()
+            self._known = (now, Known(indices=await stream_names(self._store), aliases=aliases))
         return self._known[1]
 
 
@@ -78,21 +81,12 @@ def _named(pattern: str) -> tree.Node:
 
 def limits_of(actor: Actor) -> tuple[str, ...] | None:
     """The patterns of streams that an actor is limited to; None: no limit. Raises `Forbidden`."""
-    actor.require(Scope.READ)
+    if LOGS_READ not in actor.scopes:
+        actor.require(Scope.READ)
     if actor.apps is not None or actor.environments is not None:
         raise Forbidden(
             "this token is for some apps or environments only, logs are of all of them",
-            hint="use a token without these limits",
+            hint="use a token without these limits, or one that is limited to streams",
         )
-    return None
-
-
-def _joined(own: Known, told: Known) -> Known:
-    indices = dict.fromkeys([*own.indices, *told.indices])
-    return Known(
-        indices=list(indices),
-        aliases=told.aliases,
-        data_streams=told.data_streams,
-        hidden=told.hidden,
-        closed=told.closed,
-    )
+    streams: frozenset[str] | None = getattr(actor, "streams", None)
+    return None if streams is None else tuple(sorted(streams))
