@@ -7,14 +7,11 @@ from typing import Final, Protocol
 
 from dxops.base.actors import Actor, Scope
 from dxops.base.clock import Clock
-from dxops.base.errors import Forbidden
+from dxops.base.errors import Forbidden, Refused
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.streams import stream_names
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.names import DEFAULT_OPTIONS, Known, Options, indices_of, resolve, wildcard_matches
-
-LOGS_READ: Final = "logs:read"
-"""The scope of those who may see logs and nothing else."""
 
 _KEPT_S: Final = 2.0  # a new stream is seen by a wildcard after so long
 _LENIENT: Final = Options(ignore_unavailable=True, hidden=True, open=DEFAULT_OPTIONS.open)
@@ -24,7 +21,7 @@ class Aliases(Protocol):
     """Other names of streams."""
 
     async def aliases(self) -> Mapping[str, Sequence[str]]:
-        """By alias: the streams behind it. Those with a filter are left out."""
+        """By alias: the streams behind it; none where it has a filter, which is not applied here."""
         ...
 
 
@@ -39,7 +36,7 @@ class Reach:
 
     async def streams(self, actor: Actor, names: Sequence[str]) -> tuple[str, ...] | None:
         """The streams behind names with wildcards and `-exclusions` (none: all), as far as the actor may see them. None
-        is every stream there is. A name that nothing has is no stream. Raises `Forbidden`."""
+        is every stream there is. A name that nothing has is no stream. Raises `Forbidden`, `Refused`."""
         limits = limits_of(actor)
         wanted = [name for name in names if name]
         if not wanted and limits is None:
@@ -47,6 +44,10 @@ class Reach:
         known = await self.known()
         if wanted and all(name.startswith("-") for name in wanted):
             wanted = ["*", *wanted]
+        for name in wanted:
+            if known.aliases.get(name) == ():
+                hint = "name its streams, and put the filter into the query"
+                raise Refused(f"the alias '{name}' has a filter, which does not count here", field="stream", hint=hint)
         now_ms = int(self._clock.now().timestamp() * 1000)
         found = indices_of(resolve(",".join(wanted) or "*", known, _LENIENT, now_ms=now_ms), known)
         if limits is not None:
@@ -81,12 +82,11 @@ def _named(pattern: str) -> tree.Node:
 
 def limits_of(actor: Actor) -> tuple[str, ...] | None:
     """The patterns of streams that an actor is limited to; None: no limit. Raises `Forbidden`."""
-    if LOGS_READ not in actor.scopes:
+    if not actor.may(Scope.LOGS_READ):
         actor.require(Scope.READ)
     if actor.apps is not None or actor.environments is not None:
         raise Forbidden(
             "this token is for some apps or environments only, logs are of all of them",
             hint="use a token without these limits, or one that is limited to streams",
         )
-    streams: frozenset[str] | None = getattr(actor, "streams", None)
-    return None if streams is None else tuple(sorted(streams))
+    return None if actor.streams is None else tuple(sorted(actor.streams))

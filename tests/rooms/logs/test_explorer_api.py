@@ -14,7 +14,7 @@ import msgspec
 import orjson
 import pytest
 
-from dxops.base.actors import Actor
+from dxops.base.actors import Actor, Scope
 from dxops.base.clock import ManualClock
 from dxops.rooms.logs.model import Selection
 from dxops.rooms.logs.service import Logs
@@ -345,20 +345,12 @@ async def test_what_is_completed_can_be_read(store: LocalStore) -> None:
                 assert item["label"] in [line["source"]["odd"] for line in found["items"]], (lang, item)
 
 
-class LimitedActor(Actor, frozen=True, kw_only=True):
-    """Somebody who may see logs of some streams and nothing else."""
-
-    streams: frozenset[str] | None = None
-
-
 class OneAlias:
-    async def aliases(self) -> dict[str, list[str]]:
-        return {"all-of-them": ["app-logs", "other-logs"]}
+    async def aliases(self) -> dict[str, tuple[str, ...]]:
+        return {"all-of-them": ("app-logs", "other-logs"), "some": ()}
 
 
-LIMITED = LimitedActor(
-    kind="token", id="t", name="shop", scopes=frozenset({"logs:read"}), streams=frozenset({"other-*"})  # type: ignore[arg-type]
-)  # fmt: skip
+LIMITED = Actor(kind="token", id="t", name="shop", scopes=frozenset({Scope.LOGS_READ}), streams=frozenset({"other-*"}))
 
 
 async def test_a_limited_token_sees_its_streams_and_no_others_anywhere(store: LocalStore) -> None:
@@ -394,5 +386,7 @@ async def test_an_alias_stands_for_its_streams(store: LocalStore) -> None:
     async with explorer_client(store, clock, VIEWER, logs) as client:
         assert (await got(client, "/search", stream="all-of-them"))["total"] == 61
         assert (await got(client, "/search", stream="all-of-*"))["total"] == 61
+        error = await refused(client, "/search", stream="some")
+        assert (error["status"], error["field"]) == (400, "stream")
     node = await logs.reach.arriving(VIEWER, ["all-of-them"])
     assert len(await logs.explorer.arrived(Selection(query=node), 0)) == 61
