@@ -10,6 +10,8 @@ from dxops.app.elastic import auto_id_key, cluster_uuid
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
 from dxops.app.indices import Describing, now_ms
+from dxops.app.inside import door as inside_door
+from dxops.app.inside import make_secret
 from dxops.app.listeners import Listener, Listeners
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
@@ -21,6 +23,7 @@ from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.pressure import Doorkeeper
 from dxops.rooms.logs.elastic.readers import readers
 from dxops.rooms.logs.elastic.writes import Writes
+from dxops.rooms.logs.following import OwnLogs, Places
 from dxops.rooms.logs.identities import Identities
 from dxops.rooms.logs.writing import Writing
 from dxops.wire.elastic.auto_ids import AutoIds
@@ -49,8 +52,9 @@ async def _serve(
     settings = base.settings
     spool = await Spool.open(str(base.data.spool), settings.spool)
     identities = Identities(base.data.root / "identities" / "logs.sqlite")
+    places = Places(base.data.root / "identities" / "own_logs")
     try:
-        keeping = await catch_up(str(base.data.spool), identities)
+        keeping = await catch_up(str(base.data.spool), identities, places)
         clock = SystemClock()
         store = ClickHouse(clickhouse_url(base.data, settings), cluster=settings.clickhouse.cluster)
         writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)), store)
@@ -69,15 +73,19 @@ async def _serve(
             ),
         )
         watch = asyncio.create_task(describing.watch(), name="catalogue")
-        door.app = elastic
+        tasks = [keeping, watch]
+        if settings.own_logs.follow:
+            own = OwnLogs(base.data.logs, places, spool, clock)
+            tasks.append(asyncio.create_task(own.run(), name="own logs"))
+        door.app = inside_door(elastic, make_secret(base.data), spool, identities)
         try:
             ready()
             await listeners.until(stop)
         finally:
             await listeners.stop(_DRAIN_S)
-            for task in (keeping, watch):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(keeping, watch, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             writes.close()
             await store.close()
     finally:
