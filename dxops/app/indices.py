@@ -17,6 +17,7 @@ from dxops.base.ids import new_id
 from dxops.engines.clickhouse.client import ClickHouse
 from dxops.engines.postgres.plain import PlainDatabase, Transaction
 from dxops.rooms.accounts.light import LightTokens
+from dxops.rooms.accounts.model import TOKENS_CHANGED
 from dxops.rooms.logs.elastic.access import OwnCallers
 from dxops.rooms.logs.elastic.administrators import administrators
 from dxops.rooms.logs.elastic.app import Reader
@@ -24,7 +25,7 @@ from dxops.rooms.logs.elastic.cats import About
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.erasing import Eraser
 from dxops.rooms.logs.identities import Identities
-from dxops.rooms.logs.registry import Registry
+from dxops.rooms.logs.registry import CATALOG_CHANGED, Registry
 from dxops.wire.elastic.handshake import Cluster
 
 
@@ -35,7 +36,7 @@ class Describing:
         self._data = data
         self._settings = settings
         self._clock = clock
-        database = PlainDatabase(lambda: postgres_url(data, settings))
+        self._database = database = PlainDatabase(lambda: postgres_url(data, settings))
         self.tokens = LightTokens(database, clock, data.secret("elastic_known_tokens"), new_id)
         self.registry = Registry(
             database, lambda: now_ms(clock), new_uuid, data.root / "identities" / "catalogue.json", self._record
@@ -51,7 +52,15 @@ class Describing:
 
     async def watch(self) -> None:
         """Follow what other processes change. Never ends by itself; cancel it."""
-        await asyncio.gather(self.registry.watch(), self.tokens.watch())
+        await asyncio.gather(self._follow(), self.registry.write_down())
+
+    async def _follow(self) -> None:
+        """By one connection: each costs the server 10 MB."""
+        async for told in self._database.notifications([CATALOG_CHANGED, TOKENS_CHANGED]):
+            if told is None or told[0] == TOKENS_CHANGED:
+                self.tokens.look_again()
+            if told is None or told[0] == CATALOG_CHANGED:
+                await self.registry.told()
 
     async def _record(self, tx: Transaction, action: str, subject: str) -> None:
         await self.tokens.record(tx, acting(), action, subject)

@@ -38,9 +38,9 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
     identities = Identities(base.data.root / "identities" / "logs.sqlite")
     try:
         keeping = await catch_up(str(base.data.spool), identities)
-        writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)))
         clock = SystemClock()
         store = ClickHouse(clickhouse_url(base.data, settings), cluster=settings.clickhouse.cluster)
+        writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)), store)
         describing = Describing(base.data, settings, clock)
         registry = describing.registry
         writes = Writes(writing, spool, clock, registry)
@@ -66,6 +66,7 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
             for task in (keeping, watch):
                 task.cancel()
             await asyncio.gather(keeping, watch, return_exceptions=True)
+            writes.close()
             await store.close()
     finally:
         await spool.close()

@@ -158,6 +158,12 @@ class Spool:
             self._nudge.set()
         await future
 
+    def loaded_before(self, stream: str, consumer: str) -> int:
+        """Every record before this number is committed by `consumer`, as of 0.1 s ago; 0 where it is not known."""
+        state = self._streams.get(stream)
+        found = state.consumers.get(consumer) if state is not None else None
+        return found.position.seq if found is not None else 0
+
     async def close(self) -> None:
         """Take no more, write what waits, let another process have the directory."""
         self._closed = True

@@ -30,6 +30,7 @@ from dxops.wire.elastic.ingest.pipeline import Pipeline, read_pipeline
 
 log = logging.getLogger(__name__)
 
+CATALOG_CHANGED: Final = repo.CATALOG_CHANGED
 _GATHER_S: Final = 0.5
 _RETRY_S: Final = 2.0
 _MAX_RETRY_S: Final = 30.0
@@ -120,14 +121,19 @@ class Registry:
 
     async def watch(self) -> None:
         """Follow what others change, and write down what was seen. Never ends by itself; cancel it."""
-        await asyncio.gather(self._follow(), self._write_down())
+        await asyncio.gather(self._follow(), self.write_down())
+
+    async def told(self) -> None:
+        """For whoever listens on `CATALOG_CHANGED` anyway: something changed, or may have."""
+        with suppress(Unavailable):  # the connection that tells is lost too then, and comes back with another message
+            await self.refresh()
 
     async def _follow(self) -> None:
-        async for _ in self._database.notifications([repo.CATALOG_CHANGED]):
-            with suppress(Unavailable):  # the connection is lost too then, and comes back with another message
-                await self.refresh()
+        async for _ in self._database.notifications([CATALOG_CHANGED]):
+            await self.told()
 
-    async def _write_down(self) -> None:
+    async def write_down(self) -> None:
+        """Register what was seen, as soon as that is possible. Never ends by itself; cancel it."""
         delay = _RETRY_S
         while True:
             await self._seen.wait()

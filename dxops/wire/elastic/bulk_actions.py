@@ -46,7 +46,10 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """One action without its id. `fault` is what is wrong with its index: it fails each item that has this action."""
+    """One action without its id. `pipeline` is `_none` where even the index's own is not wanted.
+
+    `fault` is what is wrong with its index: it fails each item that has this action.
+    """
 
     op: Op
     index: str
@@ -109,8 +112,6 @@ class ActionReader:
                 given.setdefault(name, default)
         for name in _FLAGS:
             given.setdefault(name, getattr(self._defaults, name))
-        if given.get("pipeline") == "_none":
-            del given["pipeline"]
         if not given.get("index"):
             raise ElasticRefused(_MISSING_INDEX)
         index, fault = self._index(given.pop("index"))

@@ -84,7 +84,7 @@ def store() -> Iterator[SlowStore]:
 async def app(store: LocalStore, tmp_path: Path) -> AsyncIterator[ElasticApp]:
     spool = await Spool.open(str(tmp_path / "spool"), Limits.of(SpoolConfig(min_free_mb=0)))
     identities = Identities(tmp_path / "ids")
-    writes = Writes(Writing(spool, identities, IDS), spool, SystemClock())
+    writes = Writes(Writing(spool, identities, IDS, store), spool, SystemClock())
     Clock.now_ms = NOON + 60_000
     parts = readers(store, writes, KEY, lambda: Clock.now_ms)
     yield ElasticApp(OwnCallers("elastic", "pw", "id:key"), writes, Cluster(uuid="u"), "127.0.0.1:9200", parts)
@@ -398,3 +398,41 @@ async def test_a_caller_that_goes_away_ends_its_query(store: SlowStore, app: Ela
         store.holds = False
     assert store.given_up.is_set()
     assert sent == []
+
+
+async def test_an_async_search_goes_on_without_its_caller(client: httpx.AsyncClient, store: SlowStore) -> None:
+    body = {"size": 1, "query": {"term": {"level": "error"}}}
+    kept = await asked(client, "POST", "/app/_async_search?keep_on_completion=true&keep_alive=1m", body)
+    assert (kept["is_running"], kept["is_partial"]) == (False, False)
+    path = f"/_async_search/{kept['id']}"
+    again = await asked(client, "GET", path)
+    assert again["response"]["hits"] == kept["response"]["hits"] == (
+        await asked(client, "POST", "/app/_search", body)
+    )["hits"]  # fmt: skip
+    assert again["expiration_time_in_millis"] == Clock.now_ms + 60_000
+    await asked(client, "GET", path + "?keep_alive=1h")
+    Clock.now_ms += 120_000
+    status = await asked(client, "GET", f"/_async_search/status/{kept['id']}")
+    assert (status["completion_status"], status["is_running"]) == (200, False)
+    Clock.now_ms += 3_600_000
+    await asked(client, "GET", path, status=404)
+
+    store.holds = True
+    try:
+        running = await asked(client, "POST", "/app/_async_search?wait_for_completion_timeout=0s", body)
+        assert (running["is_running"], running["response"]["hits"]["hits"]) == (True, [])
+        await asyncio.wait_for(store.asked.wait(), 5)
+        path = f"/_async_search/{running['id']}"
+        waited = await asked(client, "GET", path + "?wait_for_completion_timeout=20ms")
+        assert waited["is_running"]
+        assert (await asked(client, "DELETE", path))["acknowledged"]
+        await asyncio.wait_for(store.given_up.wait(), 5)
+    finally:
+        store.holds = False
+        store.asked.clear()
+        store.given_up.clear()
+    await asked(client, "GET", path, status=404)
+    await asked(client, "POST", "/app/_async_search", {"query": {"wat": {}}}, 400)
+    await asked(client, "POST", "/app/_async_search?keep_alive=30d", body, 400)
+    failed = await asked(client, "POST", "/app/_async_search", {"query": {"term": {"message": "too-much"}}}, 400)
+    assert failed["error"]["root_cause"][0]["type"] == "circuit_breaking_exception"

@@ -83,7 +83,7 @@ def test_the_url_fills_what_actions_leave_out() -> None:
     body = b'{"index":{}}\n{}\n{"index":{"_index":"a","pipeline":"_none","routing":"s","require_alias":false}}\n{}\n'
     first, second = parse_bulk(body, defaults, now_ms=NOW).actions
     assert first == Action(op="index", index="u", pipeline="p", routing="r", require_alias=True)
-    assert second == Action(op="index", index="a", routing="s")
+    assert second == Action(op="index", index="a", routing="s", pipeline="_none")
 
 
 @pytest.mark.parametrize("id_", [b"null", b'""'])

@@ -71,7 +71,8 @@ class ElasticApp:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         path = segments_of(scope.get("raw_path") or scope["path"].encode())
         parameters = parameters_of(scope["query_string"])
-        how = answering(headers.get("accept", ""), parameters, cat=path[:1] == ("_cat",))
+        general = {**parameters, "format": ""} if path[:1] in (("_query",), ("_sql",)) else parameters
+        how = answering(headers.get("accept", ""), general, cat=path[:1] == ("_cat",))
         caller = await self._callers.find(secret_of(headers.get("authorization")))
         if caller is None:
             raise ElasticRefused(security("unable to authenticate with provided credentials", status=401))
@@ -98,6 +99,8 @@ class ElasticApp:
                 return await self._writes.document(asked, index, name, "index")
             case (index, "_create", name) if method in _WRITES:
                 return await self._writes.document(asked, index, name, "create")
+            case (index, "_update", name) if method == "POST":
+                return await self._writes.document(asked, index, name, "update")
             case (index, "_doc", name) if method == "DELETE":
                 return await self._writes.document(asked, index, name, "delete")
         for reader in self._readers:

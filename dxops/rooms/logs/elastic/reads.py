@@ -28,7 +28,7 @@ _MSEARCH_ONLY: Final = frozenset({"max_concurrent_searches"})
 
 
 class Reads:
-    """`_search`, `_msearch`, `_count`, `_async_search`, scrolls and points in time."""
+    """`_search`, `_msearch`, `_count`, scrolls and points in time."""
 
     def __init__(self, searcher: Searcher, names: Names, contexts: Contexts, now_ms: Callable[[], int]) -> None:
         self._searcher = searcher
@@ -52,10 +52,6 @@ class Reads:
                 return await self._count(asked, "")
             case (index, "_count") if get:
                 return await self._count(asked, index)
-            case ("_async_search",) if post:
-                return await self._async_search(asked, "")
-            case (index, "_async_search") if post:
-                return await self._async_search(asked, index)
             case ("_search", "scroll") | ("_search", "scroll", _) if get:
                 return await self._scroll(asked)
             case ("_search", "scroll") | ("_search", "scroll", _) if asked.method == "DELETE":
@@ -69,16 +65,17 @@ class Reads:
     async def _search(self, asked: Asked, index: str) -> Answer:
         return answered(asked, await self._searched(asked, index))
 
-    async def _async_search(self, asked: Asked, index: str) -> Answer:
-        """Run at once: the answer is complete, so there is no id to ask for it again."""
-        started = self._now_ms()
-        response = await self._searched(asked, index)
-        value = {
-            "is_partial": False, "is_running": False, "start_time_in_millis": started,
-            "expiration_time_in_millis": started + 432_000_000, "completion_time_in_millis": self._now_ms(),
-            "response": response,
-        }  # fmt: skip
-        return answered(asked, value)
+    def parsed(self, asked: Asked, body: bytes) -> SearchRequest:
+        """Raises `ElasticRefused`."""
+        try:
+            return parse_search(_json(body), asked.parameters)
+        except DxopsError as error:
+            _refuse(error, body)
+            raise
+
+    async def run(self, asked: Asked, request: SearchRequest, index: str) -> dict[str, Any]:
+        """The answer to a search that is no scroll."""
+        return await self._run(asked, request, index)
 
     async def _searched(self, asked: Asked, index: str) -> dict[str, Any]:
         may_read(asked)
