@@ -284,6 +284,8 @@ async def test_settings_and_mappings_are_kept(house: ElasticHouse) -> None:
     await house.write("app", '{"n":"not a number","message":"kept all the same"}')
     assert await messages(house, "app") == ["kept all the same"]
     assert (await house.asked("GET", "/app"))["app"]["mappings"] == mapping
+    properties = (await house.asked("GET", "/app/_mapping"))["app"]["mappings"]["properties"]
+    assert properties["n"] == {"type": "keyword"}
 
 
 async def test_tables(house: ElasticHouse) -> None:

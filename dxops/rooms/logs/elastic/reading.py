@@ -75,6 +75,11 @@ class Names:
         found = await self.resolved(expression, read_options(parameters))
         return Target(found.streams, upper_seq, _only(found) if found.filters else None)
 
+    def declared(self, stream: str) -> Mapping[str, Any]:
+        """The mapping that was put for a stream."""
+        known = None if self._registry is None else self._registry.catalog.streams.get(stream)
+        return {} if known is None else known.mappings
+
     def forget(self) -> None:
         """Ask the store again which streams have documents."""
         self._with_documents = (-_NAMES_S, ())
