@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dxops.app.data import DataDirectory
 from dxops.app.endpoints import dialled
+from dxops.app.moments import new_uuid, now_ms
 from dxops.app.roles.states import SupervisedRoles
 from dxops.app.settings import Settings
 from dxops.app.stores import clickhouse_url
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
     from dxops.console.house import Installation
+    from dxops.rooms.logs.registry import Registry
 
 
 class House:
@@ -89,6 +91,14 @@ class House:
                 hint="set postgres.reader_url, or let the user of postgres.url create roles and restart",
             )
         return reader_url(self.postgres_url, path.read_text().strip())
+
+    @cached_property
+    def log_registry(self) -> Registry:
+        """What describes log streams. Not watched: ask `known`, which looks whether there is news."""
+        from dxops.engines.postgres.plain import PlainDatabase
+        from dxops.rooms.logs.registry import Registry
+
+        return Registry(PlainDatabase(lambda: self.postgres_url), lambda: now_ms(self.clock), new_uuid)
 
     @cached_property
     def accounts(self) -> Accounts:

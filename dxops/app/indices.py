@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import secrets
 
 from dxops.app.data import DataDirectory
 from dxops.app.elastic import USER, auto_id_key, cluster_uuid, elastic_api_key, elastic_password
 from dxops.app.elastic_access import TokenCallers, TokenKeys, acting
 from dxops.app.endpoints import dialled
+from dxops.app.moments import new_uuid, now_ms
 from dxops.app.settings import Settings
 from dxops.app.stores import postgres_url
 from dxops.base.clock import Clock
@@ -50,6 +49,10 @@ class Describing:
         eraser, keys = Eraser(store, identities), TokenKeys(self.tokens)
         return administrators(store, writes, auto_id_key(self._data), self.registry, eraser, about, keys)
 
+    async def close(self) -> None:
+        """After `watch` was cancelled."""
+        await self.registry.close()
+
     async def watch(self) -> None:
         """Follow what other processes change. Never ends by itself; cancel it."""
         await asyncio.gather(self._follow(), self.registry.write_down())
@@ -64,13 +67,3 @@ class Describing:
 
     async def _record(self, tx: Transaction, action: str, subject: str) -> None:
         await self.tokens.record(tx, acting(), action, subject)
-
-
-def new_uuid() -> str:
-    """22 URL-safe characters, as Elasticsearch's."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-
-
-def now_ms(clock: Clock) -> int:
-    """Milliseconds since 1970."""
-    return int(clock.now().timestamp() * 1000)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dxops.app.elastic import auto_id_key, cluster_uuid
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
-from dxops.app.indices import Describing, now_ms
+from dxops.app.indices import Describing
 from dxops.app.listeners import Listener, Listeners
+from dxops.app.moments import now_ms
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
 from dxops.engines.clickhouse.client import ClickHouse
@@ -67,6 +68,7 @@ async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) 
                 task.cancel()
             await asyncio.gather(keeping, watch, return_exceptions=True)
             writes.close()
+            await describing.close()
             await store.close()
     finally:
         await spool.close()

@@ -146,6 +146,7 @@ async def elastic_house(
         for task in (watch, revocations, loading):
             task.cancel()
         await asyncio.gather(watch, revocations, loading, return_exceptions=True)
+        await registry.close()
         writes.close()
         await spool.close()
         identities.close()

@@ -14,6 +14,8 @@ import psycopg
 import pytest
 
 from dxops.base.actors import SYSTEM, Scope
+from dxops.engines.postgres.plain import PlainDatabase
+from dxops.rooms.logs.registry import Registry
 from tests.rooms.logs.elastic_house import ElasticHouse, elastic_house
 from tests.rooms.logs.local import LocalStore
 
@@ -299,6 +301,11 @@ async def test_changes_of_another_process_are_felt(house: ElasticHouse, database
                 return (await house.client.head("/from-there")).status_code == 200
 
             await eventually(there)
+            unwatched = Registry(PlainDatabase(lambda: database_url), lambda: 0, lambda: "uuid")
+            await other.asked("PUT", "/_data_stream/logs-there-x")
+            known = await unwatched.known()
+            assert "from-there" in known.indices
+            assert known.data_streams == {"logs-there-x": ("logs-there-x",)}
             id_, secret = await token(house, Scope.LOGS_READ)
             async with other.as_token(secret) as client:
                 assert (await client.get("/_search")).status_code == 200
