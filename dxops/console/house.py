@@ -9,6 +9,8 @@ import msgspec
 
 from dxops.base.clock import Clock
 from dxops.base.ports import Roles
+from dxops.base.spooled import SpoolView
+from dxops.base.trouble import Trouble
 from dxops.rooms.accounts.service import Accounts
 from dxops.rooms.content.service import ContentService
 from dxops.rooms.delivery.service import Delivery
@@ -62,3 +64,8 @@ class ConsoleHouse(Protocol):
     def roles(self) -> Roles: ...
     @property
     def installation(self) -> Installation: ...
+    @property
+    def spool(self) -> SpoolView: ...
+    def troubles(self) -> Sequence[Trouble]:
+        """What is wrong as of a few seconds ago, the worst first."""
+        ...

@@ -23,6 +23,7 @@ from dxops.app.web import make_web_app
 from dxops.base.actors import ROLE_SCOPES, Actor, Role, Scope
 from dxops.base.clock import Clock, ManualClock
 from dxops.base.ports import RoleState
+from dxops.base.trouble import Trouble
 from dxops.console.house import Setting, Storage
 from dxops.console.pages import routers
 from dxops.engines.blocks.memory import MemoryBlocks
@@ -41,6 +42,7 @@ from dxops.rooms.origin.prepare import Preparation
 from dxops.wire.unixfs import V1_256K
 from dxops.wire.unixfs_build import build_file
 from dxops.wire.unixfs_tree import TreeBuilder
+from tests.console.demo_spool import DemoSpool
 
 PASSWORD = "correct-horse-battery"
 
@@ -108,6 +110,10 @@ class DemoHouse:
         )
         self.roles = DemoRoles(datetime.now(UTC))
         self.installation = DemoInstallation()
+        self.spool = DemoSpool()
+
+    def troubles(self) -> Sequence[Trouble]:
+        return self.spool.troubles()
 
     @property
     def console_routes(self) -> Sequence[ControllerRouterHandler]:

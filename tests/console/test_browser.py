@@ -26,6 +26,9 @@ PATHS = (
     "/audit",
     "/profile",
     "/system",
+    "/system/spool",
+    "/system/spool/logs/discard",
+    "/system/spool/logs/records/51007",
     "/console/design",
     "/api/docs",
 )

@@ -102,6 +102,12 @@ class Gate:
             return
         await self._hold(request, refusal)
 
+    async def admit(self, request: Request) -> None:
+        """Be held while there is no room, as `enter` does, and take none. Raises as `enter` does."""
+        if not self.try_enter(request):
+            await self.enter(request)
+        self.leave(request)
+
     def leave(self, request: Request) -> None:
         """The bytes are out of memory."""
         self._waiting -= request.size

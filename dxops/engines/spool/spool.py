@@ -147,6 +147,15 @@ class Spool:
             raise TooLarge(f"{size} bytes; at most {self._limits.frame_bytes} are taken", hint="send smaller batches")
         self._gate.check(Request(stream, tenant, size))
 
+    async def admit(self, stream: str, *, tenant: str = "", size: int = 0) -> None:
+        """Hold the caller, as `append` would, until there is room for `size` bytes; takes none of it.
+
+        For receivers, before they read a body: what waits in the sender's memory fills none of ours. Raises the same.
+        """
+        if size > self._limits.frame_bytes:
+            raise TooLarge(f"{size} bytes; at most {self._limits.frame_bytes} are taken", hint="send smaller batches")
+        await self._gate.admit(Request(stream, tenant, size))
+
     async def loaded(self, stream: str, seq: int, *, consumer: str | None = None) -> None:
         """Wait until record `seq` is committed by `consumer`, or by every consumer there is (one at least).
 

@@ -97,7 +97,8 @@ class Current:
         loaded = self._spool.loaded_before(STREAM, CONSUMER)
         waiting = [seq for seq in missing if seq >= loaded]
         if waiting:
-            found |= await asyncio.to_thread(self._from_spool, sorted(waiting))
+            read = await asyncio.to_thread(self._from_spool, sorted(waiting))
+            found |= {seq: each for seq, each in read.items() if each is not None and not self._recent.is_erased(each)}
         missing = [seq for seq in missing if found[seq] is None]
         for start in range(0, len(missing), _CHUNK):
             found |= await self._from_store(missing[start : start + _CHUNK])

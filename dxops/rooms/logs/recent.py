@@ -39,6 +39,7 @@ class Recent:
         self._frames: list[LogFrame] = []
         self._sizes: list[int] = []
         self._ended: set[int] = set()
+        self._erased: dict[str, int] = {}
         self._bytes = 0
 
     def keep(self, base: int, frame: LogFrame) -> None:
@@ -53,28 +54,29 @@ class Recent:
         self._bytes += size
         if frame.replaced is not None:
             self._ended.update(number for number in frame.replaced if number >= 0)
-        count, over = 0, self._bytes - self._max_bytes
-        while over > 0:
-            over -= self._sizes[count]
-            count += 1
-        self._drop(count)
-
-    def drop_before(self, seq: int) -> None:
-        """Keep no frame that began before `seq`: streams were deleted, and those frames are in the store by now."""
-        self._drop(bisect_right(self._bases, seq - 1))
-
-    def _drop(self, count: int) -> None:
-        for frame, size in zip(self._frames[:count], self._sizes[:count], strict=True):
-            self._bytes -= size
-            self._ended.difference_update(frame.replaced or ())
-        del self._bases[:count], self._frames[:count], self._sizes[:count]
+        drop = 0
+        while self._bytes > self._max_bytes:
+            self._bytes -= self._sizes[drop]
+            self._ended.difference_update(self._frames[drop].replaced or ())
+            drop += 1
+        if drop:
+            del self._bases[:drop], self._frames[:drop], self._sizes[:drop]
 
     def find(self, seq: int) -> Stored | None:
         """The operation of this number, if it is here and wrote a document."""
         at = bisect_right(self._bases, seq) - 1
         if at < 0 or seq - self._bases[at] >= len(self._frames[at].documents):
             return None
-        return stored_of(self._frames[at], self._bases[at], seq)
+        stored = stored_of(self._frames[at], self._bases[at], seq)
+        return None if stored is None or self.is_erased(stored) else stored
+
+    def forget(self, stream: str, before_seq: int) -> None:
+        """Documents of a stream that was deleted are not there any more."""
+        self._erased[stream] = before_seq
+
+    def is_erased(self, stored: Stored) -> bool:
+        """Whether its stream was deleted since."""
+        return stored.seq < self._erased.get(stored.stream, 0)
 
     def has_ended(self, seq: int) -> bool:
         """Whether one of the operations here overwrote or deleted that document."""

@@ -60,10 +60,6 @@ class Writing:
         self._deciding = asyncio.Lock()
         self.current = Current(spool, identities, auto_ids, self._recent, store)
 
-    def forget_before(self, seq: int) -> None:
-        """Streams were deleted up to this number: nothing of them is read from memory any more."""
-        self._recent.drop_before(seq)
-
     async def store(self, bulk: Bulk, *, tenant: str) -> tuple[Outcome, int]:
         """Decide and store; the outcome of each operation, and the number behind the last that was stored (0: none).
 
@@ -86,6 +82,11 @@ class Writing:
             numbers[place] = seq
             ids[place] = self._auto_ids.id_of(seq)
         return _outcome(bulk, ids, numbers), base + len(places)
+
+    def forget(self, streams: Sequence[str], before_seq: int) -> None:
+        """These streams were deleted: none of their documents below that number is there any more."""
+        for stream in streams:
+            self._recent.forget(stream, before_seq)
 
     async def change(self, changes: Sequence[Change], *, tenant: str) -> tuple[set[int], int]:
         """Overwrite or delete these versions of documents; the places of those that were changed meanwhile, which stay

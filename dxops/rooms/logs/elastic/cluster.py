@@ -44,7 +44,7 @@ _KNOWN_SETTINGS: Final = (REQUIRES_NAME,)
 
 
 class ClusterRoutes:
-    """`_cluster/…`, `_nodes…`, `_stats`, `_tasks`, `_flush`, `_forcemerge`, `_cache/clear`."""
+    """`_cluster/…`, `_nodes…`, `_stats`, `_flush`, `_forcemerge`, `_cache/clear`."""
 
     def __init__(self, registry: Registry, names: Names, store: Rows, writes: Writes, about: About) -> None:
         self._registry = registry
@@ -73,9 +73,6 @@ class ClusterRoutes:
                 return answered(asked, {"tasks": []})
             case ("_nodes", *more) if get and "hot_threads" not in more:
                 return self._nodes(asked, more)
-            case ("_tasks",) if get:
-                node = {"name": self._about.cluster.node, "tasks": {}}
-                return answered(asked, {"nodes": {"n1": node}} if "nodes" in asked.parameters else {"nodes": {}})
             case ("_stats",) | ("_stats", _) if get:
                 return await self._stats(asked, "")
             case (index, "_stats") | (index, "_stats", _) if get and not index.startswith("_"):

@@ -165,7 +165,7 @@ class Indices:
             hint = "the role loader or store may be away; see GET /api/spool"
             raise Unavailable("documents of this stream are not in the store yet", hint=hint)
         await self._eraser.erase(streams, end)
-        self._writes.writing.forget_before(end)
+        self._writes.writing.forget(streams, end)
         await self._registry.change(
             lambda catalog: describing.delete_streams(catalog, streams),
             deed="logs.index.deleted",
