@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from dxops.rooms.origin.access_log import AccessFile
+from dxops.rooms.origin.config import OriginConfig
 from tests.harness import free_ports
 from tests.rooms.origin.stage import staged
 
@@ -116,12 +118,12 @@ def _nginx(place: Path, body: bytes) -> Iterator[str]:
 
 
 @contextmanager
-def _served(place: Path, body: bytes) -> Iterator[str]:
-    """Our origin in a process of its own, as the role `edge` runs it."""
+def _served(place: Path, body: bytes, *how: str) -> Iterator[str]:
+    """Our origin in a process of its own, as the role `edge` runs it; `silent` for no access log."""
     place.mkdir()
     (place / "file.bin").write_bytes(body)
     port = free_ports(1)[0]
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.serve", "--origin", str(place), str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.serve", "--origin", str(place), str(port), *how])
     try:
         yield _until_up(f"http://127.0.0.1:{port}/file.bin")
     finally:
@@ -143,13 +145,18 @@ def _until_up(url: str) -> str:
 
 
 @asynccontextmanager
-async def _one_file(place: Path, port: int) -> AsyncIterator[None]:
-    async with staged(place, port=port, logged=False) as stage:
+async def _one_file(place: Path, port: int, silent: bool) -> AsyncIterator[None]:
+    access_log = None if silent else AccessFile(place / "access.log", OriginConfig())
+    if access_log is not None:
+        access_log.start()
+    async with staged(place, port=port, access_log=access_log, logged=not silent) as stage:
         await stage.publish({"index.html": b"<h1>bench</h1>", "file.bin": (place / "file.bin").read_bytes()})
         yield
+    if access_log is not None:
+        access_log.stop()
 
 
-def _serve(place: Path, port: int) -> None:
+def _serve(place: Path, port: int, silent: bool) -> None:
     import signal
 
     import uvloop
@@ -157,7 +164,7 @@ def _serve(place: Path, port: int) -> None:
     async def main() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        async with _one_file(place, port):
+        async with _one_file(place, port, silent):
             await stop.wait()
 
     uvloop.run(main())
@@ -165,7 +172,7 @@ def _serve(place: Path, port: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--origin"]:
-        _serve(Path(sys.argv[2]), int(sys.argv[3]))
+        _serve(Path(sys.argv[2]), int(sys.argv[3]), "silent" in sys.argv)
     else:
         for row in run():
             print(row)

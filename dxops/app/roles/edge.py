@@ -8,11 +8,16 @@ from collections.abc import Callable
 from dxops.app.house import House
 from dxops.app.listeners import Listener, Listeners
 from dxops.app.roles import DRAIN_S
+from dxops.rooms.origin.access_log import AccessFile
 
 
 async def run(house: House, ready: Callable[[], None], stop: asyncio.Event) -> None:
     """Serve until `stop`, then say goodbye to sockets and let running requests end."""
-    origin = house.make_origin()
+    config = house.settings.origin
+    access = AccessFile(house.data.logs / "access.log", config) if config.access_log else None
+    origin = house.make_origin(access)
+    if access is not None:
+        access.start()
     await origin.start()
     listeners = Listeners([Listener("apps", house.settings.listen.apps, origin)])
     tasks = [
@@ -30,3 +35,5 @@ async def run(house: House, ready: Callable[[], None], stop: asyncio.Event) -> N
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await origin.stop()
+        if access is not None:
+            access.stop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from time import time_ns
 from typing import Final, Protocol
 
 import msgspec
@@ -44,7 +45,7 @@ class OriginApp:
     """The RSGI app. `start` before it is served, `stop` after.
 
     `default_environment` is that of plain `localhost` and of addresses. `spool` is a directory of its own, emptied at
-    start. `access_log` is called once per answered request and must not block.
+    start. `access_log` is told of every answered request.
     """
 
     def __init__(
@@ -60,7 +61,6 @@ class OriginApp:
         access_log: AccessLog | None = None,
     ) -> None:
         self._kube = kube
-        self._clock = clock
         self._default_environment = default_environment
         self._access_log = access_log
         self._files = FileServer(content, config, clock, spool)
@@ -86,27 +86,21 @@ class OriginApp:
         if method not in ("GET", "HEAD"):
             return await self._handle(scope, protocol, hot, key)
         hit.body.used = True
+        access_log = self._access_log
+        started_ns = time_ns() if access_log is not None else 0
         if_none_match = headers.get("if-none-match")
         if if_none_match is None or not none_match_hits(if_none_match, hit.etag):
             protocol.response_bytes(200, hit.headers, hit.data)
-            if self._access_log is not None:
-                self._log_hit(hit, method, 200)
+            what = method
         else:
             protocol.response_empty(304, hit.not_modified)
-            if self._access_log is not None:
-                self._log_hit(hit, method, 304)
+            what = "304" if method == "GET" else "304 to HEAD"
+        if access_log is not None:
+            access_log.hit(hit.lines.get(what) or _line(access_log, hit, method, what), scope, started_ns)
         return None
 
-    def _log_hit(self, hit: Hot, method: str, status: int) -> None:
-        assert self._access_log is not None
-        if method == hit.access.method and status == 200:
-            self._access_log(hit.access)
-        else:
-            size_bytes = len(hit.data) if method == "GET" and status == 200 else 0
-            self._access_log(msgspec.structs.replace(hit.access, method=method, status=status, size_bytes=size_bytes))
-
     async def _handle(self, scope: Scope, protocol: HttpProtocol, hot: dict[HotKey, Hot], key: HotKey) -> None:
-        exchange = Exchange(scope, protocol, key[2], self._clock, self._access_log)
+        exchange = Exchange(scope, protocol, key[2], self._access_log)
         try:
             await self._route(exchange, hot, key)
         except Unavailable as error:
@@ -189,3 +183,12 @@ class OriginApp:
             if file is not None:
                 return manifest, Serve(file)
         return None
+
+
+def _line(access_log: AccessLog, hit: Hot, method: str, what: str) -> str:
+    """The body of an access line, remembered with the answer. `what` is the method, or begins with 304."""
+    status = 304 if what.startswith("304") else 200
+    size_bytes = len(hit.data) if what == "GET" else 0
+    access = msgspec.structs.replace(hit.access, method=method, status=status, size_bytes=size_bytes)
+    line = hit.lines[what] = access_log.body(access)
+    return line

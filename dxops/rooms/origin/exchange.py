@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
+from time import time_ns
+from typing import Protocol, cast
 
-import msgspec
-
-from dxops.base.clock import Clock
 from dxops.base.rsgi import HeaderList, HttpProtocol, Scope, WebsocketProtocol
+from dxops.rooms.origin.access_lines import Access
 from dxops.rooms.origin.model import Request
 from dxops.rooms.origin.pages import Page, render
 from dxops.rooms.origin.respond import Context
 from dxops.rooms.origin.rules import is_navigation
 
 
-class Access(msgspec.Struct, frozen=True):
-    """One answered request, for the access log. `app` and `release` are "" for pages of ours.
+class AccessLog(Protocol):
+    """Told of every answered request. Never blocks, never raises. `started_ns` is since 1970."""
 
-    `duration_s` is 0 for answers from memory: they take microseconds, and two readings of the clock would be a part
-    of that.
-    """
+    def told(self, access: Access, scope: Scope, started_ns: int) -> None: ...
 
-    host: str
-    app: str
-    environment: str
-    release: str
-    method: str
-    path: str
-    status: int
-    size_bytes: int
-    duration_s: float = 0.0
+    def body(self, access: Access) -> str:
+        """For `hit`, of an answer that is given often."""
+        ...
 
-
-AccessLog = Callable[[Access], None]
+    def hit(self, body: str, scope: Scope, started_ns: int) -> None: ...
 
 
 class Exchange:
@@ -44,7 +33,6 @@ class Exchange:
         scope: Scope,
         protocol: HttpProtocol | WebsocketProtocol,
         accept_encoding: str | None,
-        clock: Clock,
         access_log: AccessLog | None,
     ) -> None:
         headers = scope.headers
@@ -56,9 +44,8 @@ class Exchange:
         self.host = ""
         self.answered = False
         self._protocol = protocol
-        self._clock = clock
         self._access_log = access_log
-        self._started = clock.monotonic() if access_log is not None else 0.0
+        self._started_ns = time_ns() if access_log is not None else 0
 
     @property
     def protocol(self) -> HttpProtocol:
@@ -106,9 +93,7 @@ class Exchange:
     def log(self, context: Context | None, status: int, size_bytes: int) -> None:
         """Tell the access log, if there is one."""
         if self._access_log is not None:
-            access = self.access(context, status, size_bytes)
-            duration_s = self._clock.monotonic() - self._started
-            self._access_log(msgspec.structs.replace(access, duration_s=duration_s))
+            self._access_log.told(self.access(context, status, size_bytes), self.scope, self._started_ns)
 
     def access(self, context: Context | None, status: int, size_bytes: int) -> Access:
         """The line for the access log."""
@@ -121,4 +106,7 @@ class Exchange:
             path=self.scope.path,
             status=status,
             size_bytes=size_bytes if self.method != "HEAD" else 0,
+            version=context.site.version if context else "",
+            cid=context.site.cid if context else "",
+            via=context.host.via if context else "",
         )

@@ -9,9 +9,10 @@ from typing import Final
 from dxops.base.clock import Clock
 from dxops.base.ports import Content
 from dxops.base.rsgi import HeaderList
+from dxops.rooms.origin.access_lines import Access
 from dxops.rooms.origin.bodies import LARGE_BYTES, Bodies, Body, Spool
 from dxops.rooms.origin.config import OriginConfig
-from dxops.rooms.origin.exchange import Access, Exchange
+from dxops.rooms.origin.exchange import Exchange
 from dxops.rooms.origin.model import Serve
 from dxops.rooms.origin.respond import Context, Representation, file_headers, not_modified, representation, sizes
 from dxops.wire.http_negotiation import UNSATISFIABLE, choose_encoding, if_range_holds, none_match_hits, parse_range
@@ -23,9 +24,10 @@ HotKey = tuple[str | None, str, str | None]
 
 
 class Hot:
-    """A prepared 200: what `(host, path, accept-encoding)` gets unless it asks for a range."""
+    """A prepared 200: what `(host, path, accept-encoding)` gets unless it asks for a range. `lines` are the bodies of
+    its access lines by method and status, made when they are first needed."""
 
-    __slots__ = ("access", "body", "data", "etag", "headers", "not_modified")
+    __slots__ = ("access", "body", "data", "etag", "headers", "lines", "not_modified")
 
     def __init__(self, headers: HeaderList, body: Body, etag: str, unchanged: HeaderList, access: Access) -> None:
         self.headers = headers
@@ -34,6 +36,7 @@ class Hot:
         self.etag = etag
         self.not_modified = unchanged
         self.access = access
+        self.lines: dict[str, str] = {}
 
 
 class FileServer:

@@ -25,7 +25,7 @@ class LogFrame(msgspec.Struct, frozen=True, kw_only=True):
     `indices`. `ids[i]` is "" for ids made from sequence numbers. `replaced[i]` is the sequence number of the version
     that this operation ends, -1 for none, or -2 - j for that of operation j of this frame. `version[i]` is the
     document's `_version`. None stands for a column of the usual: all in the first index, no ids, time given, version 1,
-    nothing replaced.
+    nothing replaced. `note` is what the writer wants to find again exactly if the frame was stored.
     """
 
     indices: tuple[str, ...]
@@ -36,6 +36,7 @@ class LogFrame(msgspec.Struct, frozen=True, kw_only=True):
     flags: bytes | None = None
     versions: array[int] | None = None
     replaced: array[int] | None = None
+    note: bytes | None = None
 
 
 class _Keys(msgspec.Struct, frozen=True, array_like=True):
@@ -47,6 +48,7 @@ class _Keys(msgspec.Struct, frozen=True, array_like=True):
     flags: bytes | None
     versions: bytes | None
     replaced: bytes | None
+    note: bytes | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -65,6 +67,7 @@ def encode_frame(frame: LogFrame) -> list[bytes]:
             frame.flags,
             None if frame.versions is None else frame.versions.tobytes(),
             None if frame.replaced is None else frame.replaced.tobytes(),
+            frame.note,
         )
     )
     return [len(keys).to_bytes(4, "little"), keys, *frame.documents]
@@ -91,6 +94,7 @@ def decode_frame(payload: bytes | memoryview) -> LogFrame:
         flags=keys.flags,
         versions=None if keys.versions is None else _array("I", keys.versions),
         replaced=None if keys.replaced is None else _array("q", keys.replaced),
+        note=keys.note,
     )
     columns = (frame.times_ms, frame.index_of, frame.ids, frame.flags, frame.versions, frame.replaced)
     if any(column is not None and len(column) != len(sizes) for column in columns):
@@ -98,6 +102,15 @@ def decode_frame(payload: bytes | memoryview) -> LogFrame:
     if frame.index_of is not None and any(which >= len(frame.indices) for which in frame.index_of):
         raise ValueError("an operation names an index that is not in the frame")
     return frame
+
+
+def note_of(payload: bytes | memoryview) -> bytes | None:
+    """A frame's note alone. Raises `ValueError` for a payload that is none."""
+    view = memoryview(payload)
+    try:
+        return _decoder.decode(view[4 : 4 + int.from_bytes(view[:4], "little")]).note
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"not a frame of logs: {error}") from error
 
 
 def settled(frame: LogFrame, base: int) -> LogFrame:
@@ -109,7 +122,7 @@ def settled(frame: LogFrame, base: int) -> LogFrame:
 
 
 def part_of(frame: LogFrame, start: int, stop: int) -> LogFrame:
-    """The operations from `start` to before `stop` as a frame of their own. `frame` is `settled`."""
+    """The operations from `start` to before `stop` as a frame of their own, without note. `frame` is `settled`."""
     return LogFrame(
         indices=frame.indices,
         times_ms=frame.times_ms[start:stop],

@@ -170,6 +170,8 @@ async def test_what_a_document_made_becomes_a_data_stream(house: ElasticHouse) -
 async def test_templates_give_settings_aliases_and_pipelines(house: ElasticHouse) -> None:
     component = {"template": {"settings": {"index": {"default_pipeline": "p1"}}, "mappings": {"properties": {"a": {}}}}}
     await house.asked("PUT", "/_component_template/base", component)
+    for name in ("p1", "p2"):
+        await house.asked("PUT", f"/_ingest/pipeline/{name}", {"processors": [{"set": {"field": "by", "value": name}}]})
     missing = {"index_patterns": ["x*"], "composed_of": ["nope"]}
     assert "nope" in (await house.asked("PUT", "/_index_template/x", missing, 400))["error"]["reason"]
     body = {

@@ -14,9 +14,10 @@ from dxops.app.listeners import Listener, Listeners
 from dxops.base.clock import SystemClock
 from dxops.base.ports import Host, LiveSite, SiteTable
 from dxops.base.rsgi import HttpProtocol, Scope, WebsocketProtocol
+from dxops.rooms.origin.access_lines import Access
 from dxops.rooms.origin.app import OriginApp
 from dxops.rooms.origin.config import OriginConfig
-from dxops.rooms.origin.exchange import Access
+from dxops.rooms.origin.exchange import AccessLog
 from dxops.rooms.origin.prepare import Preparation
 from tests.harness import free_ports
 from tests.twins import MemoryContent, MemorySites
@@ -49,6 +50,24 @@ class FakeKube:
             protocol.close()  # type: ignore[union-attr]
         else:
             protocol.response_str(200, [("content-type", "application/json")], f'{{"environment":"{environment}"}}')  # type: ignore[union-attr]
+
+
+class Accesses:
+    """An access log that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[Access] = []
+        self._bodies: dict[str, Access] = {}
+
+    def told(self, access: Access, scope: Scope, started_ns: int) -> None:
+        self.seen.append(access)
+
+    def body(self, access: Access) -> str:
+        self._bodies[str(access)] = access
+        return str(access)
+
+    def hit(self, body: str, scope: Scope, started_ns: int) -> None:
+        self.seen.append(self._bodies[body])
 
 
 class Stage:
@@ -120,13 +139,18 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    directory: Path, *apps: str, config: OriginConfig | None = None, port: int | None = None, logged: bool = True
+    directory: Path,
+    *apps: str,
+    config: OriginConfig | None = None,
+    port: int | None = None,
+    access_log: AccessLog | None = None,
+    logged: bool = True,
 ) -> AsyncIterator[Stage]:
     """An origin that knows the hosts of `apps` and serves nothing yet."""
     content = MemoryContent()
     sites = MemorySites(SiteTable(hosts=hosts_of(*(apps or ("hello",))), sites={}))
     port = port or free_ports(1)[0]
-    accesses: list[Access] = []
+    accesses = Accesses()
     app = OriginApp(
         content,
         sites,
@@ -135,13 +159,13 @@ async def staged(
         SystemClock(),
         default_environment="dev",
         spool=directory / "spool",
-        access_log=accesses.append if logged else None,
+        access_log=(access_log or accesses) if logged else None,
     )
     await app.start()
     listeners = Listeners([Listener("apps", f"127.0.0.1:{port}", app)])
     await listeners.start()
     stage = Stage(content, sites, app, port)
-    stage.accesses = accesses
+    stage.accesses = accesses.seen
     try:
         yield stage
     finally:

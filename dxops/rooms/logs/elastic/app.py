@@ -6,8 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from dxops.base.errors import DxopsError, Unavailable
-from dxops.engines.spool import SpoolFull
+from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.access import CALLER, Callers, secret_of
 from dxops.rooms.logs.elastic.asking import (
     Answer,
@@ -15,15 +14,17 @@ from dxops.rooms.logs.elastic.asking import (
     Gone,
     Receive,
     Send,
+    headers_of,
     parameters_of,
     segments_of,
     send_answer,
 )
+from dxops.rooms.logs.elastic.pressure import refused_for_now, told
 from dxops.rooms.logs.elastic.reading import read_fault
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.wire.elastic import handshake
-from dxops.wire.elastic.errors import ElasticRefused, Fault, fault_of, rejected_execution, security
-from dxops.wire.elastic.media import JSON, answering, request_kind
+from dxops.wire.elastic.errors import ElasticRefused, Fault, fault_of, security
+from dxops.wire.elastic.media import answering, request_kind
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class ElasticApp:
         await send_answer(send, answer, head=scope["method"] == "HEAD")
 
     async def _answered(self, scope: dict[str, Any], receive: Receive) -> Answer:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = headers_of(scope)
         path = segments_of(scope.get("raw_path") or scope["path"].encode())
         parameters = parameters_of(scope["query_string"])
         general = {**parameters, "format": ""} if path[:1] in (("_query",), ("_sql",)) else parameters
@@ -136,15 +137,12 @@ class ElasticApp:
 
     def _failed(self, scope: dict[str, Any], error: Exception) -> Answer:
         headers: tuple[tuple[str, str], ...] = ()
-        if isinstance(error, SpoolFull):
-            fault = rejected_execution(error.message)
-            headers = (("retry-after", str(max(1, int(error.retry_after_s)))),)
-        else:
-            if not isinstance(error, DxopsError):
-                log.exception("a request failed", exc_info=error, extra={"path": scope["path"]})
-            fault = read_fault(error) or fault_of(error)
-            if isinstance(error, Unavailable):
-                headers = (("retry-after", str(max(1, int(error.retry_after_s)))),)
+        if not isinstance(error, DxopsError):
+            log.exception("a request failed", exc_info=error, extra={"path": scope["path"]})
+        fault = refused_for_now(error) or read_fault(error) or fault_of(error)
         if fault.status == 401:
             headers = (("www-authenticate", 'Basic realm="security", charset="UTF-8"'), ("www-authenticate", "ApiKey"))
-        return Answer(status=fault.status, body=fault.to_json(), content_type=JSON, headers=headers)
+        given = headers_of(scope)
+        kind = answering(given.get("accept", ""), {}).content_type
+        answer = Answer(status=fault.status, body=fault.to_json(), content_type=kind, headers=headers)
+        return told(answer, given, scope["path"].split("/"))

@@ -76,8 +76,7 @@ class Writes:
         """`POST|PUT /_bulk`, `/{index}/_bulk`."""
         check_parameters("/_bulk", asked.parameters, _BULK_PARAMETERS)
         may_write(asked)
-        length = asked.headers.get("content-length", "")
-        self._spool.check(STREAM, tenant=asked.caller.tenant, size=int(length) if length.isdigit() else 0)
+        await self._spool.admit(STREAM, tenant=asked.caller.tenant, size=asked.length())
         started = time.perf_counter()
         body = await asked.body()
         given = asked.parameters
