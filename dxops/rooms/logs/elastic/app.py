@@ -19,6 +19,7 @@ from dxops.rooms.logs.elastic.asking import (
     segments_of,
     send_answer,
 )
+from dxops.rooms.logs.elastic.bodies import Bodies, Held
 from dxops.rooms.logs.elastic.reading import read_fault
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.wire.elastic import handshake
@@ -28,6 +29,7 @@ from dxops.wire.elastic.media import JSON, answering, request_kind
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 100 << 20
+_BODIES_BYTES: Final = 64 << 20
 _WRITES: Final = frozenset({"POST", "PUT"})
 
 
@@ -55,19 +57,21 @@ class ElasticApp:
         self._writes = writes
         self._cluster = cluster
         self._address = address
+        self._bodies = Bodies(_BODIES_BYTES)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        try:
-            answer = await self._answered(scope, receive)
-        except Gone:
-            return
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the caller gets an answer; `_failed` logs it
-            answer = self._failed(scope, error)
+        with self._bodies.request() as held:
+            try:
+                answer = await self._answered(scope, receive, held)
+            except Gone:
+                return
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, the caller gets an answer; `_failed` logs it
+                answer = self._failed(scope, error)
         await send_answer(send, answer, head=scope["method"] == "HEAD")
 
-    async def _answered(self, scope: dict[str, Any], receive: Receive) -> Answer:
+    async def _answered(self, scope: dict[str, Any], receive: Receive, held: Held) -> Answer:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         path = segments_of(scope.get("raw_path") or scope["path"].encode())
         parameters = parameters_of(scope["query_string"])
@@ -80,7 +84,7 @@ class ElasticApp:
             request_kind(headers.get("content-type", ""))
         asked = Asked(
             method=method, path=path, parameters=parameters, headers=headers, caller=caller, answering=how,
-            receive=receive, limit_bytes=MAX_BODY_BYTES,
+            receive=receive, limit_bytes=MAX_BODY_BYTES, held=held,
         )  # fmt: skip
         return await self._route(asked)
 
