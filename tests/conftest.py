@@ -67,6 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.database)
         if "system" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.system)
+        if "store" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.engine)
 
 
 def _admin(url: str, statement: sql.Composed) -> None:

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dxops.app.data import DataDirectory
+from dxops.app.disks import store_disk
+from dxops.app.elastic import auto_id_key
 from dxops.app.endpoints import dialled
+from dxops.app.inside import Inside, read_secret
 from dxops.app.roles.states import SupervisedRoles
 from dxops.app.settings import Settings
+from dxops.app.spool_view import SpoolWatch
 from dxops.app.stores import clickhouse_url
+from dxops.app.troubles import TroubledRoles, troubles_of
 from dxops.base.clock import Clock, SystemClock
 from dxops.base.errors import Unavailable
 from dxops.base.events import Events
 from dxops.base.ports import Imported
+from dxops.base.trouble import Trouble
 from dxops.engines.blocks.files import FileBlocks
 from dxops.engines.clickhouse.access import READER
 from dxops.engines.clickhouse.client import ClickHouse
@@ -34,6 +40,11 @@ from dxops.rooms.delivery.service import Delivery
 from dxops.rooms.kube.model import make_node
 from dxops.rooms.kube.service import Kube
 from dxops.rooms.kube.tunnels import Tunnels
+from dxops.rooms.logs.config import DROP_OLDEST
+from dxops.rooms.logs.keeping import Keeping
+from dxops.rooms.logs.saved import SavedSearches
+from dxops.rooms.logs.service import Logs
+from dxops.rooms.logs.stored_aliases import StoredAliases
 from dxops.rooms.origin.app import OriginApp
 from dxops.rooms.origin.exchange import AccessLog
 from dxops.rooms.origin.prepare import Preparation
@@ -96,8 +107,40 @@ class House:
         return Accounts(self.database, self.settings.accounts, self.clock)
 
     @cached_property
-    def roles(self) -> SupervisedRoles:
-        return SupervisedRoles(self.data)
+    def roles(self) -> TroubledRoles:
+        return TroubledRoles(SupervisedRoles(self.data), self.troubles)
+
+    @cached_property
+    def inside(self) -> Inside:
+        """What only the role `ingest` can do."""
+        return Inside(dialled(self.settings.listen.elastic), lambda: read_secret(self.data))
+
+    @cached_property
+    def keeping(self) -> Keeping:
+        """How long logs are kept."""
+        return Keeping(self.database, self.accounts.audit, self.clickhouse, self.inside, self.settings.logs, self.clock)
+
+    async def make_room(self) -> int:
+        """The job for a full disk of the store, where `logs.when_full` wants one."""
+        return await self.keeping.make_room(await store_disk(self.data, self.settings, self.clickhouse))
+
+    @cached_property
+    def spool(self) -> SpoolWatch:
+        return SpoolWatch(
+            self.data,
+            self.settings,
+            SupervisedRoles(self.data),
+            self.clock,
+            database=self.database,
+            audit=self.accounts.audit,
+            inside=self.inside,
+            clickhouse=self.clickhouse if self.settings.clickhouse.url else None,
+        )
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What is wrong as of a few seconds ago, where somebody watches (the role `web`)."""
+        last = self.spool.last if "spool" in self.__dict__ else None
+        return () if last is None else troubles_of(last, drops_oldest=self.settings.logs.when_full == DROP_OLDEST)
 
     @cached_property
     def content(self) -> ContentService:
@@ -161,6 +204,14 @@ class House:
             self.clock,
         )
 
+    @cached_property
+    def logs(self) -> Logs:
+        return Logs(self.clickhouse, auto_id_key(self.data), self.clock, StoredAliases(self.database))
+
+    @cached_property
+    def saved_searches(self) -> SavedSearches:
+        return SavedSearches(self.database, self.accounts.audit, self.clock)
+
     def make_origin(self, access_log: AccessLog | None = None) -> OriginApp:
         """The application of the app hosts; one per process."""
         return OriginApp(
@@ -200,14 +251,19 @@ class House:
     @property
     def api_routers(self) -> Sequence[Router]:
         """The rooms' routes below `/api`, accounts apart (the web application adds those itself)."""
-        from dxops.app import web_sql
+        from dxops.app import web_spool, web_sql
         from dxops.rooms.content import http as content_http
         from dxops.rooms.delivery import http as delivery_http
+        from dxops.rooms.logs import http as logs_http
+        from dxops.rooms.logs import retention_http
 
         return [
             content_http.router(self.content),
             delivery_http.router(self.delivery),
+            logs_http.router(self.logs, self.saved_searches),
             web_sql.router(self.postgres_reader_url, lambda: self.clickhouse_reader),
+            web_spool.router(self.spool),
+            retention_http.router(self.keeping, self.spool),
         ]
 
     @property

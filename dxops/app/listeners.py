@@ -30,6 +30,14 @@ class GivesUp(Protocol):
         """Do so. Returns at once; called again it does no more."""
 
 
+@runtime_checkable
+class HasStreams(Protocol):
+    """An application with answers that never end by themselves."""
+
+    def end_streams(self) -> None:
+        """End them. Returns at once; called again it does no more."""
+
+
 @dataclass(frozen=True)
 class Listener:
     """One address and what answers there. `app` is an RSGI callable, or an ASGI one with `asgi=True`."""
@@ -100,17 +108,20 @@ class Listeners:
             raise Unavailable(f"a listener ended by itself: {names}")
 
     async def stop(self, timeout_s: float) -> None:
-        """Accept nothing new, let running requests end for at most `timeout_s`. Those that do not are given up, by
-        applications that can say so to their clients."""
+        """Accept nothing new, end event streams, let running requests end for at most `timeout_s`. Those that do not
+        are given up, by applications that can say so to their clients."""
         for server in self._servers:
             server.stop()  # type: ignore[no-untyped-call]  # Granian leaves it untyped
+        apps = {id(one.app): one.app for one, _, _ in self._wanted}.values()
+        for app in apps:
+            if isinstance(app, HasStreams):
+                app.end_streams()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
             if late:
-                for app in {
-                    id(one.app): one.app for one, _, _ in self._wanted if isinstance(one.app, GivesUp)
-                }.values():
-                    app.give_up()
+                for app in apps:
+                    if isinstance(app, GivesUp):
+                        app.give_up()
                 _, late = await asyncio.wait(late, timeout=_LAST_WORDS_S)
             for task in late:
                 log.warning("listener cut off with requests open", extra={"listener": task.get_name()})

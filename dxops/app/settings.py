@@ -16,6 +16,7 @@ from dxops.rooms.accounts.config import AccountsConfig
 from dxops.rooms.content.config import ContentConfig
 from dxops.rooms.delivery.config import DEFAULT_ENVIRONMENTS, AppConfig, DeliveryConfig, EnvironmentConfig
 from dxops.rooms.kube.config import KubeConfig
+from dxops.rooms.logs.config import LogsConfig
 from dxops.rooms.logs.own_config import OwnLogsConfig
 from dxops.rooms.origin.config import OriginConfig
 
@@ -94,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     origin: OriginConfig = OriginConfig()
     delivery: DeliveryConfig = DeliveryConfig()
     kube: KubeConfig = KubeConfig()
+    logs: LogsConfig = LogsConfig()
     own_logs: OwnLogsConfig = OwnLogsConfig()
 
     def faults(self) -> Iterator[tuple[str, str]]:

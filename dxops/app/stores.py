@@ -1,4 +1,4 @@
-"""How the processes of this machine reach ClickHouse: its address and its users' passwords."""
+"""How the processes of this machine reach ClickHouse and PostgreSQL: addresses and passwords."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ def store_password(data: DataDirectory, user: str) -> str:
     if not path.exists():
         write_secret(path, new_secret("dxc"))
     return path.read_text().strip()
+
+
+def postgres_url(data: DataDirectory, settings: Settings) -> str:
+    """The configured server, else our own. Raises `FileNotFoundError` before our own was prepared."""
+    if settings.postgres.url:
+        return settings.postgres.url
+    from dxops.engines.postgres.embedded import EmbeddedPostgres
+
+    return EmbeddedPostgres(data.root, account=settings.postgres.account).url
 
 
 def clickhouse_url(data: DataDirectory, settings: Settings, user: str = OWNER) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from litestar import Litestar, Request, Router
+from litestar.datastructures import State
 from litestar.enums import RequestEncodingType, ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
@@ -84,6 +85,7 @@ def make_litestar(house: House) -> Litestar:
         openapi_config=web_docs.openapi_config(),
         request_max_body_size=_MAX_BODY,
         logging_config=None,
+        state=State({"troubles": getattr(house, "troubles", tuple)}),  # for the banner of every page
     )
 
 

@@ -25,6 +25,7 @@ from dxops.base.errors import (
     TooLarge,
     Unauthenticated,
     Unavailable,
+    Unreadable,
 )
 from dxops.console.rendering import render
 
@@ -53,12 +54,15 @@ _TITLES = {404: "There is nothing here", 403: "You may not do this", 503: "Not a
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
-    """What went wrong: `code` for programs, `message` and `hint` for people, `field` names the offending input."""
+    """What went wrong: `code` for programs, `message` and `hint` for people, `field` names the offending input. In a
+    query that cannot be read, `position` (characters from 0) and `length` say where."""
 
     code: str
     message: str
     hint: str | None = None
     field: str | None = None
+    position: int | msgspec.UnsetType = msgspec.UNSET
+    length: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -129,7 +133,10 @@ def _expected(error: DxopsError) -> Failure:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     if status == 401:
         headers["www-authenticate"] = 'Bearer realm="dxops"'
-    return Failure(status, ErrorDetail(error.code, error.message, error.hint, error.field), headers)
+    detail = ErrorDetail(error.code, error.message, error.hint, error.field)
+    if isinstance(error, Unreadable) and error.position is not None:
+        detail = msgspec.structs.replace(detail, position=error.position, length=error.length or 0)
+    return Failure(status, detail, headers)
 
 
 def _from_litestar(error: HTTPException) -> Failure:

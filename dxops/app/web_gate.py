@@ -8,7 +8,7 @@ import base64
 import binascii
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from litestar.enums import ScopeType
@@ -42,6 +42,8 @@ class Gate:
         self._sessions = sessions
         self._trusted = trusted_proxies
         self._running: set[asyncio.Task[Any]] = set()
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._streams_ended = False
         self._stopping = False
 
     def give_up(self) -> None:
@@ -51,6 +53,13 @@ class Gate:
         for task in self._running:
             task.cancel()
         self._running.clear()  # a second listener of this application gives up too; one cancellation is enough
+
+    def end_streams(self) -> None:
+        """End every event stream, in order, now: they would go on for ever, and their clients come again by
+        themselves. One that begins later is ended at once."""
+        self._streams_ended = True
+        for task in self._streams:
+            task.cancel()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -75,23 +84,31 @@ class Gate:
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
+        task = asyncio.current_task()
+        assert task is not None
 
         async def watched(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
+            if message["type"] == "http.response.start" and _is_event_stream(message):
+                self._streams.add(task)
+                if self._streams_ended:
+                    task.cancel()
 
-        task = asyncio.current_task()
-        assert task is not None
         self._running.add(task)
         try:
             await self._app(scope, receive, watched)
         except asyncio.CancelledError:
+            if self._streams_ended and not self._stopping and task in self._streams:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
             if begun or not self._stopping:
                 raise
             await _refuse(scope, send, _cut_off())
         finally:
             self._running.discard(task)
+            self._streams.discard(task)
 
     def _address(self, headers: Mapping[str, str], scheme: str) -> Address:
         host = headers.get("host", "")
@@ -124,6 +141,11 @@ class Gate:
             raise Forbidden(state["page_refusal"], code="foreign_origin", hint="scripts use a token, not the cookie")
         actor: Actor = session.actor
         state |= {"actor": actor, "session_actor": session, "session_secret": secret}
+
+
+def _is_event_stream(start: Message) -> bool:
+    headers: Iterable[tuple[bytes, bytes]] = start["headers"]  # type: ignore[typeddict-item]
+    return any(name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers)
 
 
 def _cut_off() -> Unavailable:

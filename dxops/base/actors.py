@@ -26,12 +26,15 @@ class Scope(StrEnum):
     OPERATE = "operate"  # promote, roll back, tunnels, garbage collection
     CONTENT = "content"  # add, pin, unpin and remove content
     ADMIN = "admin"  # people, tokens, settings
+    LOGS_WRITE = "logs:write"  # send documents to port 9200
+    LOGS_READ = "logs:read"  # search logs, without seeing anything else
+    LOGS_MANAGE = "logs:manage"  # templates, policies, pipelines and aliases of logs; delete them
 
 
 ROLE_SCOPES: Final[dict[Role, frozenset[Scope]]] = {
     Role.OWNER: frozenset(Scope),
-    Role.DEVELOPER: frozenset({Scope.READ, Scope.PUBLISH, Scope.OPERATE, Scope.CONTENT}),
-    Role.VIEWER: frozenset({Scope.READ}),
+    Role.DEVELOPER: frozenset(Scope) - {Scope.ADMIN},
+    Role.VIEWER: frozenset({Scope.READ, Scope.LOGS_READ}),
 }
 
 
@@ -39,7 +42,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """The one who acts, as recorded in the audit log.
 
     `kind` is `person`, `token` or `system`; `id` is the person's or token's id (`system` for ours); `name` is for
-    people to read. `apps` and `environments` narrow a token: None means all.
+    people to read. `apps` and `environments` narrow a token, `streams` (patterns like `app-*`) what it sees of logs:
+    None means all.
     """
 
     kind: str
@@ -48,6 +52,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     scopes: frozenset[Scope]
     apps: frozenset[str] | None = None
     environments: frozenset[str] | None = None
+    streams: frozenset[str] | None = None
     ip: str | None = None
 
     def may(self, scope: Scope, *, app: str | None = None, environment: str | None = None) -> bool:

@@ -42,6 +42,27 @@ class Refused(DxopsError):
     default_code = "refused"
 
 
+class Unreadable(Refused):
+    """A text in a language of ours that cannot be read. `position` (characters from 0) and `length` say which part of
+    `field`, where that is known."""
+
+    default_code = "unreadable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str | None = None,
+        field: str | None = None,
+        position: int | None = None,
+        length: int | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint, field=field)
+        self.position = position
+        self.length = length
+
+
 class Unauthenticated(Refused):
     """No credential, or one that is unknown, expired or revoked."""
 

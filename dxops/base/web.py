@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
@@ -104,3 +105,26 @@ def keep_encoded_slashes(scope: Any) -> None:
 def decode_segment(segment: str) -> str:
     """A path segment as the caller meant it."""
     return segment.replace("%2F", "/")
+
+
+async def while_connected(connection: Any, work: Awaitable[T]) -> T:
+    """`work`'s result; ended when the caller goes away, and its queries with it. Only where no body is left to read.
+
+    Raises `Refused` (`client_gone`), which nobody will see.
+    """
+    running = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(connection.receive))
+    try:
+        await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            raise Refused("the client went away", code="client_gone")
+        return running.result()
+    finally:
+        for task in (running, gone):
+            task.cancel()
+        await asyncio.gather(running, gone, return_exceptions=True)
+
+
+async def _disconnected(receive: Callable[[], Awaitable[Any]]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue

@@ -56,6 +56,7 @@ async def guide_context(house: ConsoleHouse, actor: Actor) -> dict[str, object]:
         "environments": environments,
         "roles": states,
         "broken": broken,
+        "noted": [trouble for trouble in house.troubles() if trouble.severity == "note"],
         "console_url": "",
     }
 

@@ -9,9 +9,12 @@ import msgspec
 
 from dxops.base.clock import Clock
 from dxops.base.ports import Roles
+from dxops.base.spooled import SpoolView
+from dxops.base.trouble import Trouble
 from dxops.rooms.accounts.service import Accounts
 from dxops.rooms.content.service import ContentService
 from dxops.rooms.delivery.service import Delivery
+from dxops.rooms.logs.keeping import Keeping
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,3 +65,10 @@ class ConsoleHouse(Protocol):
     def roles(self) -> Roles: ...
     @property
     def installation(self) -> Installation: ...
+    @property
+    def spool(self) -> SpoolView: ...
+    @property
+    def keeping(self) -> Keeping: ...
+    def troubles(self) -> Sequence[Trouble]:
+        """What is wrong as of a few seconds ago, the worst first."""
+        ...

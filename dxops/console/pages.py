@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from litestar import Router
 
-from dxops.console import apps, content, design, guide, people, runs, static, system
+from dxops.console import apps, content, design, guide, logs, people, retention, runs, spool, static, system
 from dxops.console.house import ConsoleHouse
 from dxops.console.rendering import assets
 
@@ -19,7 +19,10 @@ def routers(house: ConsoleHouse) -> Sequence[Router]:
         design.router(house),
         apps.router(house),
         runs.router(house),
+        logs.router(house),
         content.router(house),
         people.router(house),
         system.router(house),
+        spool.router(house),
+        retention.router(house),
     ]

@@ -24,6 +24,9 @@ SCOPES = (
     (Scope.OPERATE, "promote, roll back, tunnels, collection"),
     (Scope.CONTENT, "add, pin and remove content"),
     (Scope.ADMIN, "people, tokens, settings"),
+    (Scope.LOGS_WRITE, "send logs to port 9200"),
+    (Scope.LOGS_READ, "search logs, and see nothing else"),
+    (Scope.LOGS_MANAGE, "templates, policies, pipelines; delete logs"),
 )
 ROLES = (
     (Role.OWNER, "everything"),
@@ -124,6 +127,7 @@ def router(house: ConsoleHouse) -> Router:
                 [_scope(text) for text in fields.get("scopes", [])],
                 apps=fields.get("apps") or None,
                 environments=fields.get("environments") or None,
+                streams=fields.get("streams", [""])[-1].replace(",", " ").split() or None,
                 expires_at=_expiry(fields.get("days", [""])[-1], house.clock.now()),
             )
         except DxopsError as error:

@@ -25,6 +25,7 @@ THEME_COOKIE: Final = "dx_theme"
 
 NAVIGATION: Final = (
     ("Operate", (("/", "layout-grid", "Operations", "o"), ("/runs", "rocket", "Publishes", "r"))),
+    ("Observe", (("/logs", "logs", "Logs", "l"), ("/logs/retention", "hard-drive", "Retention", "e"))),
     ("Content", (("/content", "boxes", "Content", "c"),)),
     (
         "Accounts",
@@ -34,10 +35,15 @@ NAVIGATION: Final = (
             ("/audit", "scroll-text", "Audit log", "a"),
         ),
     ),
-    ("Installation", (("/system", "server", "System", "s"),)),
+    (
+        "Installation",
+        (("/system", "server", "System", "s"),),
+    ),
 )
 _CLOCK: Final = SystemClock()
-_NOBODY: Final[dict[str, object]] = {"person": None, "actor": None, "csrf": "", "path": "", "theme": "system"}
+_NOBODY: Final[dict[str, object]] = {
+    "person": None, "actor": None, "csrf": "", "path": "", "theme": "system", "troubles": ()
+}  # fmt: skip
 
 
 @cache
@@ -109,6 +115,7 @@ def page(
         **page_context(request),
         "actor": actor if isinstance(actor, Actor) else None,
         "theme": theme if theme in ("light", "dark") else "system",
+        "troubles": [one for one in request.app.state.get("troubles", tuple)() if one.severity != "note"],
     }
     body = environment().get_template(template).render({**common, **(context or {})})
     return Response(

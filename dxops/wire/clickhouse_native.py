@@ -115,9 +115,9 @@ def maps_low_cardinality(sizes: Iterable[int], keys: Sequence[bytes], values: Se
     return _VERSION + arrays(sizes, _dictionary(keys) + strings(values))
 
 
-def maps_of_few_keys(keys: Sequence[tuple[bytes, ...]], values: Sequence[bytes]) -> Parts:
-    """Map(LowCardinality(String), String) where rows share their tuples of keys: `keys[i]` is row i's, `values` are all
-    values in order. The work is per distinct tuple, so 15 keys a row cost what one does."""
+def maps_of_few_keys(keys: Sequence[tuple[bytes, ...]], count: int, values: Parts) -> Parts:
+    """Map(LowCardinality(String), String) where rows share their tuples of keys: `keys[i]` is row i's, `values` what
+    `strings` made of all `count` values in order. The work is per distinct tuple: 15 keys a row cost what one does."""
     places: dict[bytes, int] = {}
     coded: dict[tuple[bytes, ...], bytes] = {}
     rows = {id(row): row for row in keys}
@@ -133,17 +133,46 @@ def maps_of_few_keys(keys: Sequence[tuple[bytes, ...]], values: Sequence[bytes])
         coded[row] = struct.pack(f"<{len(row)}{'BHI'[width]}", *(places[key] for key in row))
     by_id = {number: coded[row] for number, row in rows.items()}
     head = struct.pack("<QQ", _KEYS_INLINE | _NEW_DICTIONARY | width, len(places))
-    count = struct.pack("<Q", len(values))
     indexes = b"".join([by_id[number] for number in map(id, keys)])
-    return _VERSION + arrays(map(len, keys), [head, *strings(list(places)), count, indexes, *strings(values)])
+    return _VERSION + arrays(map(len, keys), [head, *strings(list(places)), struct.pack("<Q", count), indexes, *values])
+
+
+class Dictionary:
+    """LowCardinality(String) in several steps, for rows that come in pieces."""
+
+    def __init__(self) -> None:
+        self._places: dict[bytes, int] = {}
+        self._indexes: list[int] = []
+
+    def add(self, values: Sequence[bytes]) -> None:
+        """The next rows."""
+        places = self._places
+        for value in dict.fromkeys(values):
+            if value not in places:
+                places[value] = len(places)
+        self._indexes += map(places.__getitem__, values)
+
+    def add_same(self, value: bytes, count: int) -> None:
+        """The next `count` rows, all alike."""
+        self._indexes += [self._places.setdefault(value, len(self._places))] * count
+
+    def data(self) -> Parts:
+        """The column of all rows so far."""
+        return _VERSION + (_written(self._places, self._indexes) if self._indexes else [])
 
 
 def _dictionary(values: Sequence[bytes]) -> Parts:
     if not values:
         return []
-    places: dict[bytes, int] = {}
-    indexes = [places.setdefault(value, len(places)) for value in values]
+    places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    return _written(places, list(map(places.__getitem__, values)))
+
+
+def _written(places: dict[bytes, int], indexes: list[int]) -> Parts:
     width = 0 if len(places) <= 0x100 else 1 if len(places) <= 0x10000 else 2
     head = struct.pack("<QQ", _KEYS_INLINE | _NEW_DICTIONARY | width, len(places))
     rows = struct.pack("<Q", len(indexes))
-    return [head, *strings(list(places)), rows, *numbers(("UInt8", "UInt16", "UInt32")[width], indexes)]
+    packed = bytes(indexes) if not width else array("BHI"[width], indexes).tobytes()
+    if width and sys.byteorder != "little":
+        packed = struct.pack(f"<{len(indexes)}{'BHI'[width]}", *indexes)
+    return [head, *strings(list(places)), rows, packed]

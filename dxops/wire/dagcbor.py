@@ -43,7 +43,7 @@ def _encode(value: object, out: list[bytes], depth: int) -> None:
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise _bad(f"{value} is not a finite number")
-        out.append(b"\xfb" + struct.pack(">d", value))
+        out.append(b"\xfb" + struct.pack(">d", value + 0.0))  # strict readers refuse -0.0
     elif isinstance(value, str):
         text = _text(value)
         out += (_head(3, len(text)), text)

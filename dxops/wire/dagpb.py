@@ -96,11 +96,16 @@ def _decode_link(body: bytes) -> PBLink:
 
 def _field(data: bytes, offset: int) -> tuple[int, bytes | int, int]:
     """Tag, value and the offset behind a protobuf field. Groups and fixed-width fields are not dag-pb."""
-    try:
-        tag, offset = varint.decode(data, offset)
-        value, offset = varint.decode(data, offset)
-    except Refused as error:
-        raise _bad(error.message) from None
+    head = data[offset : offset + 2]
+    if len(head) == 2 and head[0] < 128 and head[1] < 128:  # nearly always
+        tag, value = head
+        offset += 2
+    else:
+        try:
+            tag, offset = varint.decode(data, offset)
+            value, offset = varint.decode(data, offset)
+        except Refused as error:
+            raise _bad(error.message) from None
     if tag & 7 == 0:
         return tag, value, offset
     if tag & 7 != 2:

@@ -19,6 +19,7 @@ from dxops.wire.text_words import WORD, words
 MAX_CHARS: Final = 1_000_000
 MAX_TERMS: Final = 64  # of those that are not plain words
 MAX_PHRASE: Final = 100  # words
+MAX_FUZZY: Final = 20_000  # words of the text that a fuzzy term is compared with
 _PIECE: Final = re.compile(r"\\(.)|([*?])|([^*?\\]+)", re.DOTALL)
 
 
@@ -56,7 +57,8 @@ def _of(text: str, spans: Spans, term: QueryTerm) -> list[Mark]:
             return [Mark(start, end) for start, end, word in spans if wanted and word.startswith(wanted)]
         case kinds.FUZZY:
             edits = term.edits if term.edits >= 0 else 0 if len(wanted) < 3 else 1 if len(wanted) < 6 else 2
-            return [Mark(start, end) for start, end, word in spans if _near(word, wanted, edits)]
+            near = {word for word in {word for _, _, word in spans[:MAX_FUZZY]} if _near(word, wanted, edits)}
+            return [Mark(start, end) for start, end, word in spans if word in near]
         case kinds.WHOLE:
             return [Mark(0, len(text))] if text and text == term.text else []
         case kinds.PHRASE | kinds.PHRASE_PREFIX:

@@ -25,6 +25,8 @@ def decode(data: bytes | memoryview, offset: int = 0, *, minimal: bool = False) 
     Raises `Refused` when `data` ends inside it, when it is over 64 bits, and with `minimal` (the rule of
     multiformats, not of protobuf) when a shorter form exists.
     """
+    if offset < len(data) and (byte := data[offset]) < 128:
+        return byte, offset + 1
     value = shift = 0
     for position in range(offset, min(len(data), offset + 10)):
         byte = data[position]

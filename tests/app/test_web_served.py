@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -84,6 +85,21 @@ async def test_events_arrive_one_by_one_and_a_client_that_leaves_ends_them(datab
                 assert line == ""
             assert not ticker.ended.is_set()
         await asyncio.wait_for(ticker.ended.wait(), 10)
+
+
+async def test_stopping_ends_event_streams_at_once_and_in_order(database: Database) -> None:
+    ticker = Ticker()
+    async with httpx.AsyncClient(timeout=20) as client:
+        async with served(database, ticker) as (_, port):
+            request = client.build_request("GET", f"http://localhost:{port}/ticks")
+            response = await client.send(request, stream=True)
+            lines = response.aiter_lines()
+            assert await anext(lines) == "data: first"
+            began = time.monotonic()
+        took_s = time.monotonic() - began
+        assert [line async for line in lines if line] == []  # the end, not a connection that breaks
+    assert ticker.ended.is_set()
+    assert took_s < 3  # of 5 that requests under way are given
 
 
 async def test_hosts_count_in_http_2_as_in_http_1(database: Database) -> None:

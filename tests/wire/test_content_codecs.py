@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import libipld
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dxops.base.errors import Refused
@@ -145,6 +145,7 @@ def test_block_sizes_and_links_must_agree() -> None:
 
 
 @given(values)
+@example(-0.0)
 def test_dag_cbor(value: object) -> None:
     block = dagcbor.encode(value)
     assert dagcbor.decode(block) == value

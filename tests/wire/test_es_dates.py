@@ -275,10 +275,10 @@ def test_hostile_texts_are_read_or_refused(text: str) -> None:
     ],
 )
 def test_a_hostile_format_takes_no_time(format: str, text: str) -> None:
-    start = time.process_time()
+    start = time.thread_time()
     with pytest.raises(EsError):
         parse_date(text, NOW, format=format)
-    assert time.process_time() - start < 1
+    assert time.thread_time() - start < 1
 
 
 @given(st.text(alphabet="yMdHhmsSaEXxZzVe[]'-/: {}#é", max_size=30))

@@ -297,12 +297,12 @@ def test_marks(node: Any, text: str, expected: list[str]) -> None:
 
 
 def test_a_hostile_pattern_takes_no_time() -> None:
-    start = time.process_time()
+    start = time.thread_time()
     marks(
         "a" * 100_000 + " " + "ab " * 10_000,
         [QueryTerm((), "wildcard", "*a" * 500 + "b"), QueryTerm((), "fuzzy", "a" * 200, 2)],
     )
-    assert time.process_time() - start < 2
+    assert time.thread_time() - start < 2
 
 
 @pytest.mark.parametrize(
@@ -316,9 +316,9 @@ def test_a_hostile_pattern_takes_no_time() -> None:
     ],
 )
 def test_many_terms_take_no_time(terms: tuple[QueryTerm, ...]) -> None:
-    start = time.process_time()
+    start = time.thread_time()
     marks("a b " * 10_000, terms)
-    assert time.process_time() - start < 4
+    assert time.thread_time() - start < 4
 
 
 @pytest.mark.parametrize(

@@ -349,11 +349,11 @@ def test_sql_errors(text: str, problem: str) -> None:
     ids=range(14),
 )
 def test_long_hostile_text_takes_no_time(text: str) -> None:
-    start = time.process_time()
+    start = time.thread_time()
     for read in (parse, parse_sql):
         with contextlib.suppress(EsqlError):
             read(text)
-    assert time.process_time() - start < 3
+    assert time.thread_time() - start < 3
 
 
 WORDS = 'FROM i | WHERE STATS BY SORT KEEP EVAL LIMIT a b.c 1 2.5 "x" == = : , ( ) + - * / :: and or not in like count('

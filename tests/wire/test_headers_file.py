@@ -72,10 +72,10 @@ def test_hostile_files_stay_fast() -> None:
     many = parse_headers("".join(f"/{number}\n X: 1\n" for number in range(2 * MAX_RULES)).encode())
     assert len(many.rules) == MAX_RULES
     slow = parse_headers(f"/*{'/:a' * 1}/{'x' * 2000}\n X: 1\n/:a:b:c:d:e:f\n X: 1\n".encode())
-    started = time.process_time()
+    started = time.thread_time()
     for _ in range(20):
         apply_headers(slow.rules, "/" + "a/" * 2000, {})
-    assert time.process_time() - started < 5  # exponential would not end
+    assert time.thread_time() - started < 5  # exponential would not end
 
 
 @given(st.binary(max_size=300), st.text(max_size=40))

@@ -375,12 +375,12 @@ def test_hostile_text_is_read_or_refused_with_a_place(text: str, cursor: int) ->
     ],
 )
 def test_long_hostile_text_takes_no_time(text: str) -> None:
-    start = time.process_time()
+    start = time.thread_time()
     with contextlib.suppress(QuerySyntaxError):
         kql.parse(text)
     kql.hints(text)
     kql.complete(text, len(text))
-    assert time.process_time() - start < 2
+    assert time.thread_time() - start < 2
 
 
 def test_terms_are_what_can_match() -> None:

@@ -73,6 +73,30 @@ def test_each_kind_of_value(line: bytes, attrs: dict[str, str], message: str) ->
     assert (found, text) == (attrs, message)
 
 
+@pytest.mark.parametrize(
+    ("learned", "other"),
+    [
+        (b'{"m":1,"a":"x\\/y","b":"\\n"}', b'{"m":1,"a":"plain","b":"\\n"}'),
+        (b'{"m":1,"a":"x\\/y","b":"\\n"}', b'{"m":1,"a":"x\\ny","b":"\\n"}'),
+        (b'{"m":1,"a":"x\\ny","b":"\\n"}', b'{"m":1,"a":"plain","b":"\\n"}'),
+        (b'{"message":"x\\/y","b":"\\n"}', b'{"message":"plain","b":"\\n"}'),
+        (b'{"message":"x\\/y","b":"\\n"}', b'{"message":"x\\ny","b":"\\n"}'),
+        (b'{"message":"x\\ny","b":"\\n"}', b'{"message":"plain","b":"\\n"}'),
+        (b'{"a":[1,2]}', b'{"a":[ ]}'),
+        (b'{"n":1,"@timestamp":"2026-01-01T12:00:00.000Z"}', b'{"n":1,"@timestamp":"2026-01-01T12:00:00.001Z"}'),
+        (b'{"@timestamp":"2026-01-01T12:00:00.000Z","n":1}', b'{"@timestamp":"2026-01-01T12:00:00.001Z","n":1}'),
+    ],
+)
+def test_a_learned_shape_takes_only_what_the_slow_way_takes_so(learned: bytes, other: bytes) -> None:
+    shapes = Shapes()
+    for _ in range(4):
+        shapes.split([learned], [NOON])
+    fast, slow = shapes.split([other], [NOON]), cut(other, NOON)
+    assert fast.templates == [slow.template]
+    assert fast.messages == [slow.message]
+    assert (fast.names, tuple(fast.values)) == ([slow.names], slow.values)
+
+
 def test_numbers_keep_every_digit() -> None:
     _, attrs, _ = both(b'{"n":1.50,"big":123456789012345678901234567890,"e":-1E+5}')
     assert attrs == {"n": "1.50", "big": "123456789012345678901234567890", "e": "-1E+5"}

@@ -341,11 +341,11 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_long_hostile_text_takes_no_time(text: str) -> None:
-    start = time.process_time()
+    start = time.thread_time()
     for read in (lucene.parse, lucene.parse_simple, lucene.hints):
         with contextlib.suppress(QuerySyntaxError):
             read(text)
-    assert time.process_time() - start < 3
+    assert time.thread_time() - start < 3
 
 
 @given(st.text(alphabet='ab\\:()[]{}"/ ~^!+-*?<>&|=1.TOANDR', max_size=40) | st.text(max_size=40))

@@ -72,12 +72,16 @@ def stop(data: DataOption = None, config: ConfigOption = None) -> None:
 
 
 def status(data: DataOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show every role. Exits 1 unless all are healthy."""
+    """Show every role, and what is wrong with the spool and the disks. Exits 1 unless all are healthy."""
+    from dxops.app.system_state import with_disks_and_spool
+
     directory = choose(data, config)
     record = read_status(directory.status, directory.lock)
+    found = None if record is None else asyncio.run(with_disks_and_spool(directory, record))
     if as_json:
-        put_json({"roles": {} if record is None else record.roles})
-    elif record is None:
+        roles = {} if found is None else found.roles
+        put_json({"roles": roles, "trouble": [] if found is None else found.troubles})
+    elif found is None:
         say(f"not running on {directory.root}")
     else:
         rows = [
@@ -89,10 +93,12 @@ def status(data: DataOption = None, config: ConfigOption = None, as_json: JsonOp
                 str(role.restarts),
                 role.detail or "",
             ]
-            for name, role in record.roles.items()
+            for name, role in found.roles.items()
         ]
         table(rows, ["role", "status", "pid", "since", "restarts", "detail"])
-    if record is None or not record.healthy:
+        for trouble in found.troubles:
+            say(f"{trouble.severity}: {trouble.message}; {trouble.hint}")
+    if record is None or found is None or not record.healthy or found.degraded:
         raise typer.Exit(1)
 
 

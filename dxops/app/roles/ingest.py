@@ -6,17 +6,22 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from dxops.app.elastic import USER, auto_id_key, cluster_uuid, elastic_api_key, elastic_password
+from dxops.app.elastic import auto_id_key, cluster_uuid
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
+from dxops.app.indices import Describing, now_ms
+from dxops.app.inside import door as inside_door
+from dxops.app.inside import make_secret
 from dxops.app.listeners import Listener, Listeners
+from dxops.app.store_guard import guard
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
 from dxops.engines.clickhouse.client import ClickHouse
 from dxops.engines.spool import Spool
 from dxops.rooms.logs.catching_up import catch_up
-from dxops.rooms.logs.elastic.access import OwnCallers
+from dxops.rooms.logs.elastic.administrators import LAST
 from dxops.rooms.logs.elastic.app import ElasticApp
+from dxops.rooms.logs.elastic.pressure import Doorkeeper
 from dxops.rooms.logs.elastic.readers import readers
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.following import OwnLogs, Places
@@ -31,39 +36,59 @@ _DRAIN_S = 10.0
 
 
 async def run(base: Foundation, ready: Callable[[], None], stop: asyncio.Event) -> None:
-    """Take records until `stop`; requests under way may end for ten seconds."""
+    """Take records until `stop`; requests under way may end for ten seconds. Until it is ready, it says so (503)."""
     base.data.prepare()
+    door = Doorkeeper()
+    listeners = Listeners([Listener("elastic", base.settings.listen.elastic, door, asgi=True)])
+    await listeners.start()
+    try:
+        await _serve(base, door, listeners, ready, stop)
+    finally:
+        await listeners.stop(_DRAIN_S)
+
+
+async def _serve(
+    base: Foundation, door: Doorkeeper, listeners: Listeners, ready: Callable[[], None], stop: asyncio.Event
+) -> None:
     settings = base.settings
     spool = await Spool.open(str(base.data.spool), settings.spool)
     identities = Identities(base.data.root / "identities" / "logs.sqlite")
     places = Places(base.data.root / "identities" / "own_logs")
     try:
         keeping = await catch_up(str(base.data.spool), identities, places)
-        writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)))
         clock = SystemClock()
-        writes = Writes(writing, spool, clock)
-        store = ClickHouse(clickhouse_url(base.data, settings))
+        store = ClickHouse(clickhouse_url(base.data, settings), cluster=settings.clickhouse.cluster)
+        writing = Writing(spool, identities, AutoIds(auto_id_key(base.data)), store)
+        describing = Describing(base.data, settings, clock)
+        registry = describing.registry
+        writes = Writes(writing, spool, clock, registry)
         elastic = ElasticApp(
-            OwnCallers(USER, elastic_password(base.data), elastic_api_key(base.data)),
+            describing.callers,
             writes,
             Cluster(uuid=cluster_uuid(base.data)),
             dialled(settings.listen.elastic),
-            readers(store, writes, auto_id_key(base.data), lambda: int(clock.now().timestamp() * 1000)),
+            (
+                *describing.endpoints(store, writes, identities),
+                *readers(store, writes, auto_id_key(base.data), lambda: now_ms(clock), registry),
+                *LAST,
+            ),
         )
-        own = OwnLogs(base.data.logs, places, spool, clock) if settings.own_logs.follow else None
-        following = asyncio.create_task(own.run(), name="own logs") if own is not None else None
-        listeners = Listeners([Listener("elastic", settings.listen.elastic, elastic, asgi=True)])
+        watch = asyncio.create_task(describing.watch(), name="catalogue")
+        guarding = asyncio.create_task(guard(base.data, settings, spool, store), name="store guard")
+        tasks = [keeping, watch, guarding]
+        if settings.own_logs.follow:
+            own = OwnLogs(base.data.logs, places, spool, clock)
+            tasks.append(asyncio.create_task(own.run(), name="own logs"))
+        door.app = inside_door(elastic, make_secret(base.data), spool, identities)
         try:
-            await listeners.start()
             ready()
             await listeners.until(stop)
         finally:
             await listeners.stop(_DRAIN_S)
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
-            if following is not None:
-                following.cancel()
-                await asyncio.gather(following, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            writes.close()
             await store.close()
     finally:
         await spool.close()

@@ -6,7 +6,7 @@ import asyncio
 import os
 
 from dxops.app.data import DataDirectory
-from dxops.app.supervisor.status import read_status
+from dxops.app.supervisor.status import SystemRecord, read_status
 from dxops.base.clock import SystemClock
 from dxops.base.ports import RoleState
 
@@ -24,9 +24,12 @@ class SupervisedRoles:
         record = await asyncio.to_thread(read_status, self._data.status, self._data.lock)
         if record is None:
             return {self._name: RoleState(status="healthy", since=self._born, pid=os.getpid())}
-        return {
-            name: RoleState(
-                status=role.status, since=role.since, pid=role.pid, restarts=role.restarts, detail=role.detail
-            )
-            for name, role in record.roles.items()
-        }
+        return states_of(record)
+
+
+def states_of(record: SystemRecord) -> dict[str, RoleState]:
+    """The roles of a status file, as the port tells them."""
+    return {
+        name: RoleState(status=role.status, since=role.since, pid=role.pid, restarts=role.restarts, detail=role.detail)
+        for name, role in record.roles.items()
+    }

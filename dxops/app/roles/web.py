@@ -28,11 +28,15 @@ async def run(house: House, ready: Callable[[], None], stop: asyncio.Event) -> N
             Listener("gateway", listen.gateway, house.make_gateway(), asgi=True),
         ]
     )
-    watch = asyncio.create_task(house.accounts.watch(), name="accounts")
+    watches = [
+        asyncio.create_task(house.accounts.watch(), name="accounts"),
+        asyncio.create_task(house.spool.watch(), name="spool"),
+    ]
     try:
         await listeners.start()
         ready()
         await listeners.until(stop)
     finally:
         await listeners.stop(DRAIN_S)
-        watch.cancel()
+        for watch in watches:
+            watch.cancel()

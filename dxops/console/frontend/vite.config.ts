@@ -39,6 +39,7 @@ export default defineConfig({
         main: "src/main.ts",
         dag: "src/dag.ts",
         log: "src/log.ts",
+        logs: "src/logs/main.ts",
         style: "styles/index.css",
         mark: "mark.svg",
       },

@@ -182,9 +182,14 @@ class FileBlocks:
         return True
 
     def _stat(self, cid: Cid) -> os.stat_result | None:
-        for place in self._places(cid):
+        place = self.place(cid)
+        try:
+            return os.stat(place)
+        except FileNotFoundError:
+            pass
+        for elsewhere in (f"{self._trash}/{cid.multihash.hex()}", place):
             with contextlib.suppress(FileNotFoundError):
-                return os.stat(place)
+                return os.stat(elsewhere)
         return None
 
     def _read(self, cid: Cid) -> bytes:

@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import psycopg
-from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from dxops.base.errors import Unavailable
+from dxops.engines.postgres.plain import notifications
 from dxops.engines.postgres.refusals import REFUSES, refusal
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ COLLECTION_LOCK = 7_246_002
 CLICKHOUSE_MIGRATION_LOCK = 7_246_003
 """Advisory lock held by whoever moves the ClickHouse schema."""
 
-_FIRST_RETRY_S = 0.2
 _LAST_RETRY_S = 5.0
 _FIRST_WAIT_S = 0.02
 _TELL_EVERY_S = 10.0
@@ -96,28 +95,8 @@ class Database:
 
         Never ends by itself and never raises; a lost connection is retried with back-off and logged once.
         """
-        delay = _FIRST_RETRY_S
-        while True:
-            try:
-                connection = await psycopg.AsyncConnection.connect(
-                    self.url, autocommit=True, connect_timeout=5, application_name="dxops listen"
-                )
-            except psycopg.Error as error:
-                log.warning("cannot listen for notifications", extra={"reason": str(error).strip()})
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, _LAST_RETRY_S)
-                continue
-            async with connection:
-                try:
-                    for channel in channels:
-                        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-                    delay = _FIRST_RETRY_S
-                    yield None
-                    async for notify in connection.notifies():
-                        yield notify.channel, notify.payload
-                except psycopg.Error as error:
-                    log.warning("notifications interrupted", extra={"reason": str(error).strip()})
-            await asyncio.sleep(delay)
+        async for each in notifications(lambda: self.url, channels):
+            yield each
 
     async def close(self) -> None:
         """Close the pool; waits for nothing."""

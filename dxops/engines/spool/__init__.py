@@ -7,7 +7,7 @@ number is ever used twice; numbers may be missing. Payloads are opaque: a room's
 A receiver, in the writer process:
 
     spool = await Spool.open(f"{data}/spool", config.spool)
-    spool.check("logs", tenant=key.name, size=content_length)        # before the body is read: raises if hopeless
+    await spool.admit("logs", tenant=key.name, size=content_length)  # before the body is read: held, then refused
     seq = await spool.append("logs", [head, body], records=120, tenant=key.name, kind=ES_BULK)   # durable now: answer
     await asyncio.wait_for(spool.loaded("logs", seq + 119), 30)      # only for `refresh=wait_for`
     await spool.close()

@@ -25,8 +25,8 @@ class SpoolConfig(msgspec.Struct, frozen=True, kw_only=True):
     tenant_share: float = 0.75
     """The part of memory and disk that one tenant alone may fill; it is throttled beyond, others are not."""
 
-    hold_s: float = 10.0
-    """How long a sender is held while there is no room, before it is refused."""
+    hold_s: float = 8.0
+    """How long a sender is held while there is no room, before it is refused; syslog-ng gives up after 10."""
 
     segment_mb: int = 64
     """Size at which the next segment file begins. Disk space comes back by whole segments."""

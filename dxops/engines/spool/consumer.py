@@ -79,6 +79,7 @@ class Consumer:
         self._slots = Slots(machine.disk, f"{self._paths.consumers}/{name}")
         self._state = ConsumerState()
         self._whole = True
+        self._ahead: tuple[Position, Read] | None = None
 
     @classmethod
     async def open(
@@ -140,6 +141,17 @@ class Consumer:
                 await self._wait(limits)
             except OSError as error:
                 raise failed(error, f"reading stream '{self.stream}'") from error
+
+    async def look_ahead(self, batch: Batch, limits: BatchLimits) -> Batch | None:
+        """What comes after `batch`, the one that is out, if that is half a batch or more: so that it can be prepared
+        meanwhile. It is not given out; that happens once `batch` is committed, by `next_batch`, with the same token.
+
+        No other call may be under way. Raises nothing: None also where the disk does not answer.
+        """
+        try:
+            return await run_to_end(self._machine.runner, lambda: self._looked(batch.after, limits))
+        except OSError:
+            return None
 
     async def commit(self, batch: Batch, *, quarantined: int = 0) -> None:
         """The batch is where it belongs, `quarantined` records of it in quarantine: never give it out again.
@@ -216,6 +228,7 @@ class Consumer:
 
     def _formed(self, limits: BatchLimits, suspect_records: int | None) -> Batch | None:
         """Form a batch, write it down, give it out; None while there is nothing or too little."""
+        ahead, self._ahead = self._ahead, None
         state = self._state
         mark = self._reader.mark()
         if mark is None or mark.next_seq < state.intent:
@@ -228,9 +241,12 @@ class Consumer:
             return self._batch(state.position, read)
         if self._at_end(state.position, mark):
             return None
-        if suspect_records is None and self._wait_s(mark, limits) > 0:
+        if ahead is not None and ahead[0] == state.position and suspect_records is None:
+            read = ahead[1]
+        elif suspect_records is None and self._wait_s(mark, limits) > 0:
             return None
-        read = self._reader.read(state.position, mark, records=limits.records, size_bytes=limits.size_bytes)
+        else:
+            read = self._reader.read(state.position, mark, records=limits.records, size_bytes=limits.size_bytes)
         if not read.pieces:
             if read.after != state.position:
                 self._pass(read)
@@ -240,6 +256,16 @@ class Consumer:
         self._note(read)
         self._store(msgspec.structs.replace(state, intent=read.after.seq, lost=state.lost + read.lost))
         return self._batch(state.position, read)
+
+    def _looked(self, at: Position, limits: BatchLimits) -> Batch | None:
+        mark = self._reader.mark()
+        if mark is None or self._at_end(at, mark) or mark.records - at.passed < limits.records // 2:
+            return None
+        read = self._reader.read(at, mark, records=limits.records, size_bytes=limits.size_bytes)
+        if not read.pieces or read.lost or read.damages:
+            return None
+        self._ahead = at, read
+        return self._batch(at, read)
 
     def _wait_s(self, mark: Mark, limits: BatchLimits) -> float:
         """How long the oldest record may still wait for others; 0 when the batch would be full."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -61,6 +61,15 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
+class Prepares(Protocol):
+    """A sink that can begin with a batch before it is asked to store it."""
+
+    def prepare(self, batch: Batch) -> None:
+        """This batch will probably be the next one to `load`, known by its token. Returns at once, stores nothing."""
+        ...
+
+
 class Loader:
     """Loads one stream into one sink. `run` never ends by itself; cancel it, then `Consumer.close`.
 
@@ -99,8 +108,10 @@ class Loader:
                 await self._back_off(error)
 
     async def _load(self, batch: Batch) -> None:
+        loading = asyncio.ensure_future(self._sink.load(batch))
         try:
-            result = await self._sink.load(batch)
+            await self._look_ahead(batch)
+            result = await loading
         except PoisonBatch as error:
             await self._refused(batch, error.message)
             return
@@ -109,10 +120,20 @@ class Loader:
         except Exception as error:  # noqa: BLE001 - whatever a sink does wrong, the stream must not stand still
             await self._surprised(batch, error)
             return
+        finally:
+            loading.cancel()  # only does anything where this task was cancelled
         bad = {record.seq: record.reason for record in result.bad}
         await self._put_away(batch, bad)
         if self._suspect is not None:
             self._suspect = self._suspect * 2 if self._suspect < self._limits.records else None
+
+    async def _look_ahead(self, batch: Batch) -> None:
+        """What is behind the batch is read, and prepared where the sink can, while the batch is loaded."""
+        if self._suspect is not None:
+            return
+        coming = await self._consumer.look_ahead(batch, self._limits)
+        if coming is not None and isinstance(self._sink, Prepares):
+            self._sink.prepare(coming)
 
     async def _refused(self, batch: Batch, reason: str) -> None:
         if batch.records == 1:

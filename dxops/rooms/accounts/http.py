@@ -39,6 +39,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     scopes: list[Scope]
     apps: list[str] | None
     environments: list[str] | None
+    streams: list[str] | None
     role: Role | None = None
     email: str | None = None
 
@@ -65,12 +66,14 @@ class ChangePassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class AddToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A token to make. `apps` and `environments` limit it; left out, it has the maker's limits."""
+    """A token to make. `apps`, `environments` and `streams` (patterns like `app-*`, of logs) limit it; left out, it has
+    the maker's limits."""
 
     name: str
     scopes: list[Scope]
     apps: list[str] | None = None
     environments: list[str] | None = None
+    streams: list[str] | None = None
     expires_at: datetime | None = None
 
 
@@ -89,6 +92,7 @@ def router(accounts: Accounts) -> Router:
             scopes=sorted(actor.scopes),
             apps=None if actor.apps is None else sorted(actor.apps),
             environments=None if actor.environments is None else sorted(actor.environments),
+            streams=None if actor.streams is None else sorted(actor.streams),
             role=None if person is None else person.role,
             email=None if person is None else person.email,
         )
@@ -158,6 +162,7 @@ def router(accounts: Accounts) -> Router:
             data.scopes,
             apps=data.apps,
             environments=data.environments,
+            streams=data.streams,
             expires_at=data.expires_at,
         )
 

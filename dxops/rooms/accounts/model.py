@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from dxops.base.actors import Actor, Role, Scope
+
+TOKENS_CHANGED: Final = "accounts_tokens"
+"""Channel of NOTIFY: whoever remembers tokens looks them up again."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +68,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     """An access token without its secret.
 
     `prefix` is its visible beginning. `owner` is the name of the person it acts for, None for dxops' own: what a
-    person's token may do ends where the person's role ends. `apps` and `environments` narrow it; None means all.
+    person's token may do ends where the person's role ends. `apps`, `environments` and `streams` (patterns)
+    narrow it; None means all.
     `last_used_at` is exact to a minute.
     """
 
@@ -75,6 +80,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[Scope, ...]
     apps: tuple[str, ...] | None
     environments: tuple[str, ...] | None
+    streams: tuple[str, ...] | None
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None

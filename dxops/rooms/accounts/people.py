@@ -15,10 +15,9 @@ from dxops.base.ports import Audit
 from dxops.base.web import Page, decode_cursor, page_limit, page_of
 from dxops.engines.postgres.database import Database, notify
 from dxops.rooms.accounts import repo, rules
-from dxops.rooms.accounts.model import Identity, NewPerson, Person, PersonChange
+from dxops.rooms.accounts.model import TOKENS_CHANGED, Identity, NewPerson, Person, PersonChange
 from dxops.rooms.accounts.passwords import Passwords
 
-TOKENS_CHANGED = "accounts_tokens"
 """NOTIFY channel: the id of a token to forget, or nothing for all of them."""
 
 

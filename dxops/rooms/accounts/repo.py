@@ -72,6 +72,7 @@ tokens = Table(
     Column("scopes", ARRAY(Text)),
     Column("apps", ARRAY(Text)),
     Column("environments", ARRAY(Text)),
+    Column("streams", ARRAY(Text)),
     Column("created_at", _moment),
     Column("expires_at", _moment),
     Column("last_used_at", _moment),

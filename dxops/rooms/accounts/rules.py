@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from ipaddress import IPv6Address, ip_address
 import msgspec
 
 from dxops.base.actors import ROLE_SCOPES, Role, Scope
+from dxops.wire.elastic.names import index_name_fault, matches_any
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.I)
@@ -119,6 +121,23 @@ def narrowed(asked: Sequence[str] | None, allowed: frozenset[str] | None) -> tup
     return tuple(sorted(set(asked)))
 
 
+def narrowed_streams(asked: Sequence[str] | None, allowed: frozenset[str] | None) -> tuple[str, ...] | None:
+    """The same for patterns of streams: each one that is asked lies within one that is allowed.
+
+    Raises `ValueError` naming what is not allowed.
+    """
+    if asked is None:
+        return None if allowed is None else tuple(sorted(allowed))
+    if allowed is not None and (over := [one for one in asked if not matches_any(one, allowed)]):
+        raise ValueError(", ".join(over))
+    return tuple(sorted(set(asked)))
+
+
+def stream_pattern_fault(pattern: str) -> str | None:
+    """What is wrong with a pattern of streams, or None."""
+    return index_name_fault(pattern.replace("*", "x").removeprefix(".ds-"))
+
+
 def mapped_role(claim: object, roles: Mapping[str, str]) -> Role | None:
     """The strongest role that a claim's value (a text or a list) stands for, or None."""
     values = claim if isinstance(claim, list | tuple) else [claim]
@@ -130,3 +149,8 @@ def safe_name(text: str) -> str:
     """A person's name made of what a provider calls them; may be empty."""
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain.partition("@")[0]).strip("-")[:63].strip("-")
+
+
+def hashed(secret: str) -> bytes:
+    """What is stored of a random secret. One pass of SHA-256 is enough for 256 random bits."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +17,7 @@ from dxops.rooms.accounts.config import AccountsConfig
 from dxops.rooms.accounts.model import Person, Session, SessionActor, SignedIn
 from dxops.rooms.accounts.passwords import Passwords
 from dxops.rooms.accounts.people import person_of
+from dxops.rooms.accounts.rules import hashed
 
 
 class Sessions:
@@ -219,11 +219,6 @@ class Sessions:
         assert found is not None
         session, row = found
         return SignedIn(person=person_of(row), session=_session(session, session.id), secret=secret)
-
-
-def hashed(secret: str) -> bytes:
-    """What is stored of a random secret. One pass of SHA-256 is enough for 256 random bits."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def person_actor(person: Person, ip: str | None) -> Actor:

@@ -18,9 +18,8 @@ from dxops.base.ports import Audit
 from dxops.base.web import Page, decode_cursor, page_limit, page_of
 from dxops.engines.postgres.database import Database, notify
 from dxops.rooms.accounts import repo, rules
-from dxops.rooms.accounts.model import NewToken, Token
-from dxops.rooms.accounts.people import TOKENS_CHANGED
-from dxops.rooms.accounts.sessions import hashed
+from dxops.rooms.accounts.model import TOKENS_CHANGED, NewToken, Token
+from dxops.rooms.accounts.rules import hashed
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +85,7 @@ class Tokens:
         *,
         apps: Sequence[str] | None = None,
         environments: Sequence[str] | None = None,
+        streams: Sequence[str] | None = None,
         expires_at: datetime | None = None,
     ) -> NewToken:
         """A token that acts for `actor` (a token's new tokens act for that token's person) and may no more than it.
@@ -104,6 +104,7 @@ class Tokens:
         limits = {
             "apps": _narrowed("apps", apps, actor.apps),
             "environments": _narrowed("environments", environments, actor.environments),
+            "streams": narrowed_streams(streams, actor.streams),
         }
         secret = new_secret("dxo")
         async with self._database.begin() as tx:
@@ -159,6 +160,7 @@ class Tokens:
         limits = {
             "apps": None if apps is None else tuple(sorted(set(apps))),
             "environments": None if environments is None else tuple(sorted(set(environments))),
+            "streams": None,
         }
         values = {"scopes": [scope.value for scope in wanted], "name": _checked_name(name)} | {
             key: None if value is None else list(value) for key, value in limits.items()
@@ -234,6 +236,18 @@ def _narrowed(field: str, asked: Sequence[str] | None, allowed: frozenset[str] |
         raise Forbidden(f"you may not give away {field} that you may not use: {error}", field=field) from None
 
 
+def narrowed_streams(asked: Sequence[str] | None, allowed: frozenset[str] | None) -> tuple[str, ...] | None:
+    """Patterns for a token made by someone limited to `allowed`. Raises `Refused`, `Forbidden`."""
+    for pattern in asked or ():
+        if (why := rules.stream_pattern_fault(pattern)) is not None:
+            raise Refused(f"the pattern '{pattern[:60]}' {why}", field="streams", hint="like app-* or logs-app-default")
+    try:
+        return rules.narrowed_streams(asked, allowed)
+    except ValueError as error:
+        message = f"you may not give away streams that you may not use: {error}"
+        raise Forbidden(message, field="streams") from None
+
+
 async def _person_of(tx: AsyncConnection, actor: Actor) -> str:
     """The id of the person behind an actor; one that nobody has for dxops' own."""
     if actor.kind != "token":
@@ -262,6 +276,7 @@ def _actor(row: repo.Found) -> Actor:
         scopes=rules.token_scopes([Scope(scope) for scope in row.scopes], role),
         apps=None if row.apps is None else frozenset(row.apps),
         environments=None if row.environments is None else frozenset(row.environments),
+        streams=None if row.streams is None else frozenset(row.streams),
     )
 
 
@@ -274,6 +289,7 @@ def _token(row: repo.Found) -> Token:
         scopes=tuple(Scope(scope) for scope in row.scopes),
         apps=None if row.apps is None else tuple(row.apps),
         environments=None if row.environments is None else tuple(row.environments),
+        streams=None if row.streams is None else tuple(row.streams),
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,

@@ -1,40 +1,35 @@
 """What the log explorer asks: histogram, lines, fields and their values, neighbours, patterns.
 
-Every answer comes with the SQL that made it (`Asked.sql`), which the console shows. Caps: `seconds` a statement; the
-most lines, values and buckets are bounded here.
+Every answer comes with the SQL that made it (`Asked.sql`), which the console shows. Every statement has caps of time,
+memory and size; one that meets them is refused (`timeout`, `too_large`), never cut silently. The most lines, values and
+buckets are bounded here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, TypeVar
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 
 from dxops.base.errors import Refused
-from dxops.rooms.logs.fields import TIME, base_name, literal, number_of, value_of
+from dxops.rooms.logs.columns import column_name
+from dxops.rooms.logs.facts import Facts
+from dxops.rooms.logs.fields import base_name, value_of
 from dxops.rooms.logs.filters import Times
-from dxops.rooms.logs.model import (
-    Field,
-    Histogram,
-    Line,
-    NumberStats,
-    Pattern,
-    Rows,
-    Selection,
-    TopValues,
-    ValueCount,
-    Window,
-)
-from dxops.rooms.logs.patterns_of_lines import MASKED, merge_masked
+from dxops.rooms.logs.model import Histogram, Line, Selection, Window
+from dxops.rooms.logs.ordering import Key, behind, keys_of
 from dxops.rooms.logs.selecting import LINE_COLUMNS, line_of, where
+from dxops.rooms.logs.statements import Asked
+from dxops.rooms.logs.values import read_kinds, typed
+from dxops.wire.es.errors import EsError
+from dxops.wire.es.sorting import SortKey
 
-T = TypeVar("T")
-
-HOT: Final = frozenset({"level", "service", "host", "environment"})
 MAX_LINES: Final = 10_000
 MAX_BUCKETS: Final = 2_000
-_SAMPLE: Final = 200_000
+COUNTED: Final = 10_000
+_LINE_WIDTH: Final = 13  # of LINE_COLUMNS
 _STEPS_MS: Final = tuple(
     step
     for unit, counts in (
@@ -48,11 +43,14 @@ _STEPS_MS: Final = tuple(
 )
 
 
-class Asked(msgspec.Struct, Generic[T], frozen=True):
-    """An answer and the statement it came from."""
+class Found(msgspec.Struct, frozen=True):
+    """A page of lines. `last` are the sort values behind which the next page begins, None on the last page. `total`
+    is None where it was not asked for; `total_is_least`: there are at least so many."""
 
-    answer: T
-    sql: str
+    lines: list[Line]
+    last: tuple[Any, ...] | None
+    total: int | None
+    total_is_least: bool
 
 
 def interval_for(window: Window, buckets: int) -> int:
@@ -61,21 +59,13 @@ def interval_for(window: Window, buckets: int) -> int:
     return next((step for step in _STEPS_MS if step >= wanted), int(wanted) + 1)
 
 
-class Explorer:
-    """`id_of` makes the id of a document without one from its sequence number."""
-
-    def __init__(self, store: Rows, times: Callable[[], Times], id_of: Callable[[int], str]) -> None:
-        self._store = store
-        self._times = times
-        self._id_of = id_of
-
-    async def _rows(self, sql: str) -> Sequence[Sequence[Any]]:
-        return (await self._store.query(sql)).rows
+class Explorer(Facts):
+    """Lines and histograms, and what `Facts` has."""
 
     async def histogram(
         self, selection: Selection, *, buckets: int = 60, by: str | None = "level", interval_ms: int | None = None
     ) -> Asked[Histogram]:
-        """Counts over the selection's window. `by` is one of `HOT`, a field, or None."""
+        """Counts over the selection's window. `by` is one of `columns.NAMES`, a field, or None."""
         window = selection.window
         if window is None or window.width_ms <= 0:
             raise Refused("a histogram needs a time range", field="from")
@@ -84,7 +74,7 @@ class Explorer:
         count = -(-(window.end_ms - first) // step)
         if count > MAX_BUCKETS:
             raise Refused(f"{count} buckets; at most {MAX_BUCKETS}", field="interval", hint="choose a longer interval")
-        split = "''" if by is None else f"toString({by})" if by in HOT else value_of(base_name(by))
+        split = "''" if not by else value_of(base_name(column_name(by)))
         sql = (
             f"SELECT intDiv(toUnixTimestamp64Milli(ts) - {first}, {step}) AS bucket, {split} AS part, count() "  # noqa: S608
             f"FROM log_events WHERE {where(selection, self._times())} GROUP BY bucket, part"
@@ -98,6 +88,57 @@ class Explorer:
             Histogram(start_ms=first, interval_ms=step, series=_largest(series, 12, count), total=total),
             sql,
         )
+
+    async def search(
+        self,
+        selection: Selection,
+        *,
+        limit: int = 500,
+        sort: str = "",
+        newest_first: bool = True,
+        after: Sequence[Any] = (),
+        count_to: int = COUNTED,
+    ) -> Asked[Found]:
+        """A page of lines by time or by a field, and how many there are: counted up to `count_to` (0: not at all).
+
+        `after` is `Found.last` of the page before. Raises `Refused` for one of another order.
+        """
+        if not 0 < limit <= MAX_LINES:
+            raise Refused(f"limit must be 1 to {MAX_LINES}", field="limit")
+        times = self._times()
+        field = column_name(sort or "@timestamp")
+        kinds = await read_kinds(self._store, selection.streams, [field])
+        keys = keys_of([SortKey(field, descending=newest_first, unmapped_type="keyword")], kinds)
+        condition = where(selection, times)
+        behind_ = f" AND {_behind(keys, after, times)}" if after else ""
+        shown = ", ".join(key.shown for key in keys)
+        sql = (
+            f"SELECT {LINE_COLUMNS}, {shown} FROM log_events WHERE {condition}{behind_} "  # noqa: S608
+            f"ORDER BY {', '.join(key.clause for key in keys)} LIMIT {limit + 1}"
+        )
+        counting = asyncio.create_task(self._count(condition, count_to)) if count_to else None
+        try:
+            rows = await self._rows(sql)
+            lines = [line_of(row[:_LINE_WIDTH], self._id_of) for row in rows[:limit]]
+            last = None
+            if len(rows) > limit:
+                raw = rows[limit - 1][_LINE_WIDTH:]
+                last = tuple(typed(key.kind, value) for key, value in zip(keys, raw, strict=True))
+            if counting is None:
+                return Asked(Found(lines, last, None, False), sql)
+            if last is None and not after:
+                return Asked(Found(lines, None, len(lines), False), sql)
+            total = await counting
+        finally:
+            if counting is not None:
+                counting.cancel()
+                await asyncio.gather(counting, return_exceptions=True)
+        return Asked(Found(lines, last, min(total, count_to), total > count_to), sql)
+
+    async def _count(self, condition: str, most: int) -> int:
+        """How many rows fit, at most `most + 1`."""
+        some = f"SELECT 1 FROM log_events WHERE {condition} LIMIT {int(most) + 1}"  # noqa: S608
+        return int((await self._rows(f"SELECT count() FROM ({some})"))[0][0])  # noqa: S608
 
     async def lines(
         self,
@@ -122,18 +163,46 @@ class Explorer:
         )
         return Asked([line_of(row, self._id_of) for row in await self._rows(sql)], sql)
 
-    async def arrived(self, selection: Selection, after_seq: int, *, limit: int = 1000) -> list[Line]:
-        """Lines that came in behind `after_seq`, in order of arrival: what a live tail shows next."""
-        sql = (
-            f"SELECT {LINE_COLUMNS} FROM log_events WHERE seq > {int(after_seq)} AND "  # noqa: S608
-            f"{where(selection, self._times())} ORDER BY seq LIMIT {int(limit)}"
-        )
-        return [line_of(row, self._id_of) for row in await self._rows(sql)]
+    async def arrived(
+        self,
+        selection: Selection,
+        after_seq: int,
+        *,
+        to_seq: int | None = None,
+        limit: int = 1000,
+        newest: bool = False,
+    ) -> list[Line]:
+        """Lines that came in behind `after_seq` (up to `to_seq`), in order of arrival: what a live tail shows next.
 
-    async def last_seq(self) -> int:
-        """The newest document's sequence number; 0 in an empty store."""
-        rows = await self._rows("SELECT max(seq) FROM log_events")
-        return int(rows[0][0]) if rows else 0
+        `limit` of them, from the oldest or the `newest` on.
+        """
+        condition = self._arrival(selection, after_seq, to_seq)
+        order = "DESC" if newest else "ASC"
+        sql = f"SELECT {LINE_COLUMNS} FROM log_events WHERE {condition} ORDER BY seq {order} LIMIT {int(limit)}"  # noqa: S608
+        found = [line_of(row, self._id_of) for row in await self._rows(sql)]
+        return found[::-1] if newest else found
+
+    async def arrived_count(self, selection: Selection, after_seq: int, to_seq: int) -> int:
+        """How many."""
+        sql = f"SELECT count() FROM log_events WHERE {self._arrival(selection, after_seq, to_seq)}"  # noqa: S608
+        return int((await self._rows(sql))[0][0])
+
+    def _arrival(self, selection: Selection, after_seq: int, to_seq: int | None) -> str:
+        until = "" if to_seq is None else f" AND seq <= {int(to_seq)}"
+        return f"seq > {int(after_seq)}{until} AND {where(selection, self._times())}"
+
+    async def last_seq(self, behind_seq: int = 0) -> int:
+        """The newest document's sequence number, `behind_seq` where there is none beyond it."""
+        rows = await self._rows(f"SELECT max(seq) FROM log_events WHERE seq > {int(behind_seq)}")  # noqa: S608
+        return max(behind_seq, int(rows[0][0])) if rows else behind_seq
+
+    async def line(self, streams: Sequence[str] | None, seq: int, ts_ms: int | None) -> Line | None:
+        """One line by its sequence number; `ts_ms` finds it without looking everywhere."""
+        window = None if ts_ms is None else Window(ts_ms, ts_ms + 1)
+        condition = where(Selection(window=window, streams=None if streams is None else tuple(streams)), self._times())
+        sql = f"SELECT {LINE_COLUMNS} FROM log_events WHERE {condition} AND seq = {int(seq)} LIMIT 1"  # noqa: S608
+        rows = await self._rows(sql)
+        return line_of(rows[0], self._id_of) if rows else None
 
     async def around(self, ts_ms: int, seq: int, selection: Selection, *, count: int = 20) -> list[Line]:
         """`count` lines before and after a line, the line itself between them; the selection's window is left out."""
@@ -142,74 +211,15 @@ class Explorer:
         after = await self.lines(free, limit=count + 1, newest_first=False, after=(ts_ms, seq - 1))
         return [*reversed(before.answer), *after.answer]
 
-    async def fields(self, selection: Selection) -> Asked[list[Field]]:
-        """The fields that documents of these streams have on the window's days, most frequent first."""
-        parts = []
-        if selection.streams is not None:
-            names = ", ".join(map(literal, selection.streams)) or "''"
-            parts.append(f"stream IN ({names})")
-        if selection.window is not None:
-            parts.append(f"day >= toDate({selection.window.start_ms // 86_400_000})")
-            parts.append(f"day <= toDate({selection.window.end_ms // 86_400_000})")
-        sql = (
-            "SELECT field, groupUniqArray(kind), sum(documents) AS n FROM log_shapes "  # noqa: S608
-            "ARRAY JOIN fields AS field, kinds AS kind "
-            f"WHERE {' AND '.join(parts) or '1'} GROUP BY field ORDER BY n DESC, field LIMIT 10000"
-        )
-        found = await self._rows(sql)
-        return Asked([Field(name=name, kinds=tuple(sorted(kinds)), documents=n) for name, kinds, n in found], sql)
 
-    async def top_values(self, selection: Selection, field: str, *, limit: int = 5) -> Asked[TopValues]:
-        """The most frequent values, exact up to 200,000 documents, else of the newest so many."""
-        value = f"toString({field})" if field in HOT else value_of(base_name(field))
-        newest = (
-            f"SELECT {value} AS v FROM log_events WHERE {where(selection, self._times())} "  # noqa: S608
-            f"ORDER BY {TIME} DESC LIMIT {_SAMPLE}"
-        )
-        whole = f"SELECT count(), countIf(v != ''), uniqIf(v, v != '') FROM ({newest})"  # noqa: S608
-        counts = (
-            f"SELECT v, count() AS n FROM ({newest}) WHERE v != '' "  # noqa: S608
-            f"GROUP BY v ORDER BY n DESC, v LIMIT {int(limit)}"
-        )
-        documents, having, distinct = (await self._store.query(whole)).rows[0]
-        values = tuple(ValueCount(text, count) for text, count in await self._rows(counts))
-        return Asked(
-            TopValues(
-                values=values, documents=documents, having=having, distinct=distinct, sampled=documents >= _SAMPLE
-            ),
-            counts,
-        )
-
-    async def numbers(self, selection: Selection, field: str) -> Asked[NumberStats]:
-        """Least, greatest, mean and percentiles of the numbers in a field."""
-        sql = (
-            "SELECT count(n), min(n), max(n), avg(n), quantilesTDigest(0.5, 0.95, 0.99)(n) FROM ("  # noqa: S608
-            f"SELECT {number_of(base_name(field))} AS n FROM log_events WHERE {where(selection, self._times())})"
-        )
-        count, least, greatest, mean, quantiles = (await self._store.query(sql)).rows[0]
-        if not count:
-            return Asked(NumberStats(count=0, least=None, greatest=None, mean=None, p50=None, p95=None, p99=None), sql)
-        p50, p95, p99 = quantiles
-        stats = NumberStats(count=count, least=least, greatest=greatest, mean=mean, p50=p50, p95=p95, p99=p99)
-        return Asked(stats, sql)
-
-    async def patterns(self, selection: Selection, *, limit: int = 100) -> Asked[list[Pattern]]:
-        """Messages grouped by what is constant in them, most frequent first."""
-        sql = (
-            f"SELECT {MASKED} AS masked, count() AS n, toUnixTimestamp64Milli(min(ts)), "  # noqa: S608
-            "toUnixTimestamp64Milli(max(ts)), argMax(substring(message, 1, 2000), ts), "
-            "groupUniqArray(8)(toString(level)) "
-            f"FROM log_events WHERE {where(selection, self._times())} AND message != '' "
-            "GROUP BY masked ORDER BY n DESC LIMIT 5000"
-        )
-        rows: Sequence[Any] = await self._rows(sql)
-        found = [
-            Pattern(
-                template=masked, count=n, first_ms=first, last_ms=last, example=example, levels=tuple(sorted(levels))
-            )
-            for masked, n, first, last, example, levels in rows
-        ]
-        return Asked(merge_masked(found)[:limit], sql)
+def _behind(keys: Sequence[Key], after: Sequence[Any], times: Times) -> str:
+    try:
+        if len(keys) != len(after):
+            raise ValueError(len(after))
+        return behind(keys, after, times)
+    except (EsError, ValueError) as error:
+        hint = "pass 'next' of the page before, with the same sort and order"
+        raise Refused("not a cursor of this search", field="after", hint=hint) from error
 
 
 def _largest(series: dict[str, list[int]], most: int, buckets: int) -> dict[str, list[int]]:

@@ -21,6 +21,10 @@ _ESCAPES: Final = str.maketrans(
 
 MAX_NAME: Final = 1024
 
+COLUMNS: Final = {f"_{name}": name for name in ("level", "service", "host", "environment")}
+"""Names that mean a column of the row, whatever the sender called what is in it. No document's own field has them
+unless a sender names it so."""
+
 
 def literal(text: str) -> str:
     """A text as a SQL literal."""
@@ -68,6 +72,8 @@ def value_of(name: str) -> str:
     """SQL of a field's value as text; '' where a document does not have it."""
     if name == "message":
         return MESSAGE
+    if name in COLUMNS:
+        return f"toString({COLUMNS[name]})"
     if name == "_index":
         return "toString(stream)"
     if name == "_id":

@@ -16,6 +16,7 @@ import orjson
 
 from dxops.base.errors import Refused
 from dxops.rooms.logs.fields import (
+    COLUMNS,
     base_name,
     is_message,
     is_pattern,
@@ -33,6 +34,7 @@ from dxops.wire import query_tree as tree
 _WORD: Final = re.compile(r"[0-9A-Za-z\u0080-\U0010ffff]+")
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _MAX_CLAUSES: Final = 4096
+_ROW_NAMES: Final = frozenset({"_index", "_id", "_seq_no", *COLUMNS})  # one value each, never an array
 
 Condition = Callable[[str], str]
 """From the SQL of a text to a condition on it."""
@@ -175,6 +177,8 @@ def _exists(field: str) -> str:
         return "1"
     if field == "*":
         return "1"
+    if field in COLUMNS:
+        return f"{COLUMNS[field]} != ''"
     if is_pattern(field):
         inside = f"arrayExists(f -> f LIKE {literal(like_pattern(field))}, fields)"
     else:
@@ -208,7 +212,7 @@ def _term(name: str | None, node: tree.Term) -> Condition:
         value = f"lowerUTF8({sql})" if node.case_insensitive else sql
         some = [text for text in texts if text]
         whole = f"{value} IN ({literals(some)})" if some else "0"
-        if name in ("_index", "_id", "_seq_no"):
+        if name in _ROW_NAMES:
             return whole
         parts = [whole]
         if "" in texts and name is not None:

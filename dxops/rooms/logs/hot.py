@@ -5,6 +5,7 @@ They serve histograms, facets and ready-made views whatever the sender called th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 LEVELS: Final = ("trace", "debug", "info", "notice", "warn", "error", "fatal")
@@ -30,6 +31,12 @@ _NAMES: Final[dict[str, tuple[bytes, ...]]] = {
 }  # fmt: skip
 COLUMNS: Final = tuple(_NAMES)
 
+
+def names_of(column: str) -> list[str]:
+    """The names of fields that a column is taken from."""
+    return [name.decode() for name in _NAMES[column]]
+
+
 _LEVEL_OF: Final = {
     **{name: name for name in LEVELS},
     "trc": "trace", "verbose": "trace", "silly": "trace", "finest": "trace", "finer": "trace", "fine": "debug",
@@ -44,6 +51,13 @@ _LEVEL_OF: Final = {
 }  # fmt: skip
 
 _MAX_BYTES: Final = 128
+_JSON: Final = b"[{"
+
+
+def level_of(text: str) -> str:
+    """One of `LEVELS`, or the text itself in lower case: `WARNING` is `warn`."""
+    text = text.strip().lower()
+    return _LEVEL_OF.get(text, text)
 
 
 class Hot:
@@ -53,7 +67,25 @@ class Hot:
         self._places: dict[tuple[bytes, ...], tuple[tuple[int, ...], ...]] = {}
         self._levels: dict[bytes, bytes] = {}
 
-    def places(self, names: tuple[bytes, ...]) -> tuple[tuple[int, ...], ...]:
+    def values(self, names: Sequence[tuple[bytes, ...]], values: Sequence[bytes]) -> tuple[list[bytes], ...]:
+        """`COLUMNS` of rows whose names and values (flat) are these."""
+        by_id = {id(row): row for row in names}  # rows share their tuples
+        places = {number: self._places_of(row) for number, row in by_id.items()}
+        found: tuple[list[bytes], ...] = tuple([] for _ in COLUMNS)
+        level, service, host, environment = (column.append for column in found)
+        start = 0
+        for row in names:
+            first, second, third, fourth = places[id(row)]
+            level(_best(values, start, first))
+            service(_best(values, start, second))
+            host(_best(values, start, third))
+            environment(_best(values, start, fourth))
+            start += len(row)
+        distinct = {value: self._level(value) for value in dict.fromkeys(found[0]) if value}
+        distinct[b""] = b""
+        return (list(map(distinct.__getitem__, found[0])), *found[1:])
+
+    def _places_of(self, names: tuple[bytes, ...]) -> tuple[tuple[int, ...], ...]:
         """For each of `COLUMNS`: the indices of its candidates in `names`, best first."""
         known = self._places.get(names)
         if known is None:
@@ -64,18 +96,21 @@ class Hot:
             self._places[names] = known
         return known
 
-    def level(self, value: bytes) -> bytes:
+    def _level(self, value: bytes) -> bytes:
         """One of `LEVELS`, or the value itself in lower case where it is none of the names we know."""
         known = self._levels.get(value)
         if known is None:
-            text = value[:_MAX_BYTES].decode("utf-8", "ignore").strip().lower()
-            known = _LEVEL_OF.get(text, text).encode()
+            known = level_of(value[:_MAX_BYTES].decode("utf-8", "ignore")).encode()
             if len(self._levels) > 4096:
                 self._levels.clear()
             self._levels[value] = known
         return known
 
 
-def short(value: bytes) -> bytes:
-    """A value that may stand in a column of few values: nothing long, no JSON."""
-    return b"" if len(value) > _MAX_BYTES or value[:1] in (b"[", b"{") else value
+def _best(values: Sequence[bytes], start: int, places: tuple[int, ...]) -> bytes:
+    """The first that may stand in a column of few values: nothing long, no JSON."""
+    for place in places:
+        value = values[start + place]
+        if value and len(value) <= _MAX_BYTES and value[0] not in _JSON:
+            return value
+    return b""

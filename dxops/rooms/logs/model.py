@@ -132,6 +132,24 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True):
     levels: tuple[str, ...]
 
 
+class Patterns(msgspec.Struct, frozen=True, kw_only=True):
+    """Most frequent first. `sampled`: of the newest lines, or the most frequent shapes, only."""
+
+    patterns: tuple[Pattern, ...]
+    sampled: bool
+
+
+class StreamFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream. `documents` came in (overwritten ones count too); `bytes` is its share of the table's size on disk, by
+    documents; `first_ms` and `last_ms` are the begin of its first day and the end of its last."""
+
+    name: str
+    documents: int
+    bytes: int
+    first_ms: int
+    last_ms: int
+
+
 class Inserts(Protocol):
     """The column store, as the loader fills it."""
 

@@ -6,10 +6,13 @@ few thousand masked lines that remain are merged here where they have the same l
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import Final
 
 from dxops.rooms.logs.model import Pattern
+from dxops.wire import query_tree as tree
+from dxops.wire.kql import render
 
 VARIABLE: Final = "<*>"
 
@@ -30,6 +33,7 @@ MASKED: Final = f"replaceRegexpAll(substring(message, 1, 2000), '{_EXPRESSION}',
 
 _ALIKE: Final = 0.6
 _MOST_PARTS: Final = 400
+_MOST_PHRASES: Final = 20
 
 
 def merge_masked(patterns: list[Pattern]) -> list[Pattern]:
@@ -60,3 +64,11 @@ def _joined(one: Pattern, other: Pattern, template: str) -> Pattern:
         example=one.example,
         levels=tuple(sorted({*one.levels, *other.levels})),
     )
+
+
+def selecting_query(template: str) -> str | None:
+    """KQL for lines of a pattern: what stands between its variables, as phrases. A little more than the pattern may
+    match. None where nothing constant has a word in it."""
+    parts = [part.strip() for part in re.split(r"\S*<\*>\S*", template)]
+    phrases = [tree.Phrase(("message",), part) for part in parts if re.search(r"\w", part)]
+    return render(tree.both(list(phrases[:_MOST_PHRASES]))) if phrases else None

@@ -1,4 +1,4 @@
-"""Columns of the log room's tables (migration `0001_logs`), in the order that `rows` writes them."""
+"""Columns of the log room's tables (migrations `0001_logs`, `0002_log_sizes`), in the order that `rows` writes them."""
 
 from __future__ import annotations
 
@@ -21,4 +21,5 @@ EVENT_COLUMNS: Final = (
     "environment",
 )
 SHAPE_COLUMNS: Final = ("stream", "day", "template", "fields", "kinds", "documents")
+SIZE_COLUMNS: Final = ("stream", "day", "documents", "bytes")
 DEAD_COLUMNS: Final = ("seq",)

@@ -16,6 +16,7 @@ from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.hits import hit_of, sort_values
 from dxops.rooms.logs.model import Line, Rows, Selection
 from dxops.rooms.logs.ordering import Key, behind, keys_of
+from dxops.rooms.logs.recent import Stored
 from dxops.rooms.logs.selecting import LINE_COLUMNS, line_of, where
 from dxops.rooms.logs.streams import begun_values
 from dxops.rooms.logs.used_fields import used_fields
@@ -41,10 +42,12 @@ _CAPS: Final = {
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where to search: these streams, up to a sequence number (None: all there is)."""
+    """Where to search: these streams, up to a sequence number (None: all there is); `only` what fits aliases' filters
+    (None: everything)."""
 
     streams: tuple[str, ...]
     upper_seq: int | None = None
+    only: tree.Node | None = None
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -120,6 +123,21 @@ class Searcher:
         rows = (await self._store.query(sql, settings=_settings(None))).rows
         return line_of(rows[0], self._ids.id_of) if rows else None
 
+    async def page(
+        self, query: tree.Node, target: Target, *, after: tuple[int, int] | None, size: int, whole: bool
+    ) -> list[Stored]:
+        """Matching documents by time and number, behind `after` (time in ms, number). `whole`: with their text."""
+        condition = self._where(query, target, self._times(self._now_ms()))
+        if after is not None:
+            ts, seq = f"fromUnixTimestamp64Milli({int(after[0])}, 'UTC')", int(after[1])
+            condition += f" AND ts >= {ts} AND (ts > {ts} OR seq > {seq})"
+        few = "toUnixTimestamp64Milli(ts), seq, toString(stream), id, version"
+        sql = (
+            f"SELECT flags, {LINE_COLUMNS if whole else few} FROM log_events WHERE {condition} "  # noqa: S608
+            f"ORDER BY ts, seq LIMIT {int(size)}"
+        )
+        return [_stored(row, whole) for row in (await self._store.query(sql, settings=_settings(None))).rows]
+
     async def begun(
         self, target: Target, query: tree.Node, field: str, begin: str, *, size: int, ignore_case: bool, after: str
     ) -> list[str]:
@@ -135,6 +153,8 @@ class Searcher:
         return await self._number("SELECT max(seq) FROM log_events", _settings(None))
 
     def _where(self, query: tree.Node, target: Target, times: Times) -> str:
+        if target.only is not None:
+            query = tree.both([target.only, query])
         condition = where(Selection(query=query, streams=target.streams), times)
         return condition if target.upper_seq is None else f"{condition} AND seq <= {int(target.upper_seq)}"
 
@@ -200,6 +220,18 @@ class Searcher:
     async def _number(self, sql: str, settings: dict[str, object]) -> int:
         rows = (await self._store.query(sql, settings=settings)).rows
         return int(rows[0][0]) if rows else 0
+
+
+def _stored(row: Sequence[Any], whole: bool) -> Stored:
+    flags, *rest = row
+    if not whole:
+        ts, seq, stream, own_id, version = rest
+        return Stored(seq=seq, stream=stream, id=own_id, version=version, ts_ms=ts, flags=flags, source=b"")
+    line = line_of(rest, lambda _: "")
+    return Stored(
+        seq=line.seq, stream=line.stream, id=line.id, version=line.version, ts_ms=line.ts_ms, flags=flags,
+        source=line.source,
+    )  # fmt: skip
 
 
 def _settings(timeout_ms: int | None) -> dict[str, object]:

@@ -1,52 +1,111 @@
-"""The stream `logs` of the spool into `log_events`, `log_shapes` and `log_dead`."""
+"""The stream `logs` of the spool into `log_events`, `log_shapes`, `log_sizes` and `log_dead`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+import logging
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
 
-from dxops.base.errors import Refused
+from dxops.base.errors import Refused, Unavailable
 from dxops.engines.spool.consumer import Batch
 from dxops.engines.spool.loading import BadRecord, LoadResult, PoisonBatch
 from dxops.engines.spool.reader import Frame, Piece
 from dxops.rooms.logs.model import Inserts
+from dxops.rooms.logs.model import Rows as Reads
 from dxops.rooms.logs.rows import RowMaker, Rows
-from dxops.rooms.logs.schema import DEAD_COLUMNS, EVENT_COLUMNS, SHAPE_COLUMNS
+from dxops.rooms.logs.schema import DEAD_COLUMNS, EVENT_COLUMNS, SHAPE_COLUMNS, SIZE_COLUMNS
 from dxops.wire.logs.frame import LogFrame, decode_frame, encode_frame, part_of, settled
+
+log = logging.getLogger(__name__)
 
 STREAM: Final = "logs"
 CONSUMER: Final = "store"
 """Who loads the stream: a document can be found once this one has committed it."""
 
+_ABOUT_THE_DATA: Final = frozenset(
+    f"clickhouse_{number}" for number in (6, 26, 27, 33, 53, 72, 117, 128, 131, 190, 241, 307, 321)
+)
+"""Refusals that a smaller or another batch would not meet: values that do not parse or are too large, too much memory.
+Others (a full disk comes as several) are about the store, and are waited for."""
+
 _SETTINGS: Final = {"max_partitions_per_insert_block": 0}  # senders' clocks may be anywhere
 
 
-class LogSink:
-    """`loaded` is told of every batch that is in: documents and bytes by stream."""
+class Store(Inserts, Reads, Protocol):
+    """What the sink needs of the column store."""
 
-    def __init__(self, store: Inserts, loaded: Callable[[dict[str, tuple[int, int]]], None] | None = None) -> None:
+
+class LogSink:
+    """`loaded` is told of every batch that is in: documents and bytes by stream.
+
+    Says `PoisonBatch` only where nothing of the batch is stored: of a refusal that is about the data, once the store
+    was asked. All else that goes wrong is `Unavailable`, so that a batch is never taken apart that is there already.
+    """
+
+    def __init__(self, store: Store, loaded: Callable[[dict[str, tuple[int, int]]], None] | None = None) -> None:
         self._store = store
         self._maker = RowMaker()
+        self._making = asyncio.Lock()
+        self._made: dict[str, asyncio.Task[tuple[Rows, list[BadRecord]]]] = {}
         self._loaded = loaded
 
     async def load(self, batch: Batch) -> LoadResult:
         """See `loading.Sink`. Documents first: an overwritten one is hidden once its successor is there."""
-        rows, bad = await asyncio.to_thread(self._rows, batch)
+        for token in [token for token in self._made if token != batch.token]:
+            del self._made[token]  # runs to its end: a thread cannot be stopped, and makes rows alone
+        self.prepare(batch)
         try:
-            for table, columns, block in (
-                ("log_events", EVENT_COLUMNS, rows.events),
-                ("log_dead", DEAD_COLUMNS, rows.dead),
-                ("log_shapes", SHAPE_COLUMNS, rows.shapes),
-            ):
-                if block:
-                    token = f"{batch.token}/{table}"
-                    await self._store.insert_native(table, block, token=token, columns=columns, settings=_SETTINGS)
-        except Refused as error:
-            raise PoisonBatch(f"the store refuses it: {error.message}") from error
+            rows, bad = await asyncio.shield(self._made[batch.token])
+            await self._insert_events(batch, rows)
+            await self._insert(batch, "log_dead", DEAD_COLUMNS, rows.dead)
+            await asyncio.gather(
+                self._insert(batch, "log_shapes", SHAPE_COLUMNS, rows.shapes),
+                self._insert(batch, "log_sizes", SIZE_COLUMNS, rows.sizes),
+            )
+        except (PoisonBatch, Unavailable):
+            raise
+        except Exception as error:
+            log.warning("storing a batch failed", exc_info=error, extra={"token": batch.token})
+            raise Unavailable(f"storing a batch failed: {error}") from error
+        self._made.pop(batch.token, None)
         if self._loaded is not None:
             self._loaded(rows.by_stream)
         return LoadResult(tuple(bad))
+
+    async def _insert_events(self, batch: Batch, rows: Rows) -> None:
+        try:
+            await self._insert(batch, "log_events", EVENT_COLUMNS, rows.events)
+        except Refused as error:
+            if error.code not in _ABOUT_THE_DATA:
+                raise
+            stored = await self._stored(batch)
+            if not stored:
+                raise PoisonBatch(f"the store refuses it: {error.message}") from error
+            if stored < rows.documents:
+                raise
+
+    async def _insert(self, batch: Batch, table: str, columns: tuple[str, ...], block: bytes) -> None:
+        if block:
+            token = f"{batch.token}/{table}"
+            await self._store.insert_native(table, block, token=token, columns=columns, settings=_SETTINGS)
+
+    async def _stored(self, batch: Batch) -> int:
+        """How many of the batch's documents an attempt before this one stored, whose answer got lost."""
+        within = {"from": batch.from_seq, "to": batch.to_seq}
+        sql = "SELECT count() FROM log_events WHERE seq >= {from:UInt64} AND seq < {to:UInt64}"
+        return int((await self._store.query(sql, within)).rows[0][0])
+
+    def prepare(self, batch: Batch) -> None:
+        """See `loading.Prepares`. Rows that are made stay until they are stored, however often that fails."""
+        made = self._made.get(batch.token)
+        if made is None or (made.done() and (made.cancelled() or made.exception() is not None)):
+            making = self._made[batch.token] = asyncio.create_task(self._in_turn(batch), name="rows")
+            making.add_done_callback(_seen)
+
+    async def _in_turn(self, batch: Batch) -> tuple[Rows, list[BadRecord]]:
+        async with self._making:
+            return await asyncio.to_thread(self._rows, batch)
 
     def extract(self, frame: Frame, index: int) -> bytes:
         """One operation as a frame of its own; of a payload that is no frame of logs, all of it."""
@@ -57,15 +116,50 @@ class LogSink:
         return b"".join(encode_frame(part_of(whole, index, index + 1)))
 
     def _rows(self, batch: Batch) -> tuple[Rows, list[BadRecord]]:
-        good: list[tuple[int, int, LogFrame]] = []
         bad: list[BadRecord] = []
-        for piece in batch.pieces:
-            try:
-                good.append(_taken(piece))
-            except ValueError as error:
-                first = piece.frame.seq + piece.start
-                bad += [BadRecord(seq, str(error)) for seq in range(first, first + piece.records)]
+        try:
+            return self._maker.rows(_frames(batch, bad)), bad
+        except Exception as error:  # one document must not stop the stream, whatever is wrong with it
+            log.warning("a batch has documents that no rows can be made of", exc_info=error)
+        bad.clear()
+        good: list[tuple[int, int, LogFrame]] = []
+        for base, received_ms, frame in _frames(batch, bad):
+            self._keep_good(base, received_ms, frame, good, bad)
+        bad.sort(key=lambda record: record.seq)
         return self._maker.rows(good), bad
+
+    def _keep_good(
+        self, base: int, received_ms: int, frame: LogFrame, good: list[tuple[int, int, LogFrame]], bad: list[BadRecord]
+    ) -> None:
+        """The parts of a frame that rows can be made of; the others by number."""
+        try:
+            self._maker.rows([(base, received_ms, frame)])
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            count = len(frame.documents)
+            if count == 1:
+                bad.append(BadRecord(base, f"{type(error).__name__}: {error}"))
+                return
+            for start, stop in ((0, count // 2), (count // 2, count)):
+                self._keep_good(base + start, received_ms, part_of(frame, start, stop), good, bad)
+        else:
+            good.append((base, received_ms, frame))
+
+
+def _frames(batch: Batch, bad: list[BadRecord]) -> Iterator[tuple[int, int, LogFrame]]:
+    for piece in batch.pieces:
+        try:
+            yield _taken(piece)
+        except ValueError as error:
+            first = piece.frame.seq + piece.start
+            bad.extend(BadRecord(seq, str(error)) for seq in range(first, first + piece.records))
+
+
+def _seen(task: asyncio.Task[tuple[Rows, list[BadRecord]]]) -> None:
+    """Nobody may ever ask for these rows, nor for what was wrong with them."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _taken(piece: Piece) -> tuple[int, int, LogFrame]:

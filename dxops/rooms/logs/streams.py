@@ -31,17 +31,6 @@ async def stream_names(store: Rows) -> list[str]:
     return [name for (name,) in rows]
 
 
-async def document_counts(store: Rows, streams: Sequence[str]) -> dict[str, int]:
-    """Documents that came in, by stream; overwritten ones count too."""
-    if not streams:
-        return {}
-    sql = (
-        "SELECT toString(stream), sum(documents) FROM log_shapes "  # noqa: S608 - quoted literals
-        f"WHERE stream IN ({literals(tuple(streams))}) GROUP BY stream"
-    )
-    return {name: int(count) for name, count in (await store.query(sql)).rows}
-
-
 async def stream_fields(store: Rows, streams: Sequence[str], patterns: Sequence[str] = ("*",)) -> list[StreamField]:
     """The fields whose names fit one of the patterns, by name. `@timestamp` is always there."""
     if not streams:

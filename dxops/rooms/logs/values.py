@@ -47,16 +47,17 @@ class Kinds(msgspec.Struct, frozen=True):
         return is_time(name) or name in _NUMBERS_ALWAYS | _TEXTS_ALWAYS or name in self.of
 
 
-async def read_kinds(store: Rows, streams: Sequence[str], fields: Iterable[str]) -> Kinds:
-    """The kinds of these fields in these streams."""
+async def read_kinds(store: Rows, streams: Sequence[str] | None, fields: Iterable[str]) -> Kinds:
+    """The kinds of these fields in these streams (None: in all)."""
     names = sorted({base_name(field) for field in fields} - _NUMBERS_ALWAYS - _TEXTS_ALWAYS)
     names = [name for name in names if not is_time(name)]
-    if not names or not streams:
+    if not names or (streams is not None and not streams):
         return Kinds()
+    within = "" if streams is None else f"stream IN ({literals(tuple(streams))}) AND "
     sql = (
         "SELECT field, groupUniqArray(kind) FROM log_shapes "  # noqa: S608 - quoted literals
         "ARRAY JOIN fields AS field, kinds AS kind "
-        f"WHERE stream IN ({literals(tuple(streams))}) AND field IN ({literals(names)}) GROUP BY field"
+        f"WHERE {within}field IN ({literals(names)}) GROUP BY field"
     )
     rows = (await store.query(sql)).rows
     return Kinds({name: frozenset(kinds) - {""} for name, kinds in rows})

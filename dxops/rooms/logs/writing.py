@@ -11,29 +11,54 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from dxops.engines.spool import Spool
+from dxops.rooms.logs.current import Current
+from dxops.rooms.logs.deciding import Decisions
 from dxops.rooms.logs.identities import Identities, Known
+from dxops.rooms.logs.model import Rows
+from dxops.rooms.logs.recent import Recent, Stored
 from dxops.rooms.logs.sink import STREAM
 from dxops.wire.elastic.auto_ids import AutoIds
 from dxops.wire.elastic.bulk import Bulk
 from dxops.wire.elastic.bulk_actions import Action
-from dxops.wire.elastic.bulk_answer import Outcome, Result
-from dxops.wire.elastic.errors import Fault, document_missing, illegal_argument, version_conflict
+from dxops.wire.elastic.bulk_answer import NO_VERSION, Outcome, Result
 from dxops.wire.logs.frame import TIME_GIVEN, TIME_TAKEN, LogFrame, encode_frame, settled
 
 PLAIN: Final = 0
 WITH_IDS: Final = 1
 """Kinds of frames: only the second need to be read to know the ids."""
+_TRIES: Final = 3
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a version of a document becomes: `document`, or nothing (b"")."""
+
+    stored: Stored
+    document: bytes
+    ts_ms: int
+    flags: int
 
 
 class Writing:
     """One per writer process. `identities` is up to date with the spool when this is made, and only this changes it."""
 
-    def __init__(self, spool: Spool, identities: Identities, auto_ids: AutoIds) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        identities: Identities,
+        auto_ids: AutoIds,
+        store: Rows | None = None,
+        recent: Recent | None = None,
+    ) -> None:
+        """`store` is asked for documents that updates change; without it only what is not yet loaded can be."""
         self._spool = spool
         self._identities = identities
         self._auto_ids = auto_ids
+        self._recent = recent or Recent()
         self._deciding = asyncio.Lock()
+        self.current = Current(spool, identities, auto_ids, self._recent, store)
 
     async def store(self, bulk: Bulk, *, tenant: str) -> tuple[Outcome, int]:
         """Decide and store; the outcome of each operation, and the number behind the last that was stored (0: none).
@@ -41,123 +66,123 @@ class Writing:
         Durable on return. Raises what `Spool.append` raises, having changed nothing.
         """
         if bulk.has_ids or any(action.op in ("update", "delete") for action in distinct(bulk)):
-            async with self._deciding:
-                return await self._decided(bulk, tenant)
+            return await self._decided(bulk, tenant)
         places = _good(bulk)
         if not places:
-            return _outcome(bulk, [None] * len(bulk), [-1] * len(bulk), {}), 0
+            return _outcome(bulk, [None] * len(bulk), [-1] * len(bulk)), 0
         frame = _frame(bulk, places)
         base = await self._spool.append(STREAM, encode_frame(frame), records=len(places), tenant=tenant, kind=PLAIN)
+        self._recent.keep(base, frame)
         if len(places) == len(bulk):
             seqs: Sequence[int] = range(base, base + len(bulk))
-            return _outcome(bulk, self._auto_ids.ids_of(base, len(bulk)), seqs, {}), base + len(bulk)
+            return _outcome(bulk, self._auto_ids.ids_of(base, len(bulk)), seqs), base + len(bulk)
         numbers = [-1] * len(bulk)
         ids: list[str | None] = [None] * len(bulk)
         for seq, place in enumerate(places, base):
             numbers[place] = seq
             ids[place] = self._auto_ids.id_of(seq)
-        return _outcome(bulk, ids, numbers, {}), base + len(places)
+        return _outcome(bulk, ids, numbers), base + len(places)
+
+    def forget(self, streams: Sequence[str], before_seq: int) -> None:
+        """These streams were deleted: none of their documents below that number is there any more."""
+        for stream in streams:
+            self._recent.forget(stream, before_seq)
+
+    async def change(self, changes: Sequence[Change], *, tenant: str) -> tuple[set[int], int]:
+        """Overwrite or delete these versions of documents; the places of those that were changed meanwhile, which stay
+        as they are, and the number behind the last that was stored (0: none).
+
+        Durable on return. Raises what `Spool.append` raises, having changed nothing.
+        """
+        keys = [(each.stored.stream, each.stored.id or self._auto_ids.id_of(each.stored.seq)) for each in changes]
+        async with self._deciding:
+            known = await asyncio.to_thread(self._identities.find, list(dict.fromkeys(keys)))
+            conflicts = {
+                place
+                for place, (key, each) in enumerate(zip(keys, changes, strict=True))
+                if (key in known and (known[key].seq != each.stored.seq or not known[key].alive))
+                or self._recent.has_ended(each.stored.seq)
+            }
+            places = [place for place in range(len(changes)) if place not in conflicts]
+            if not places:
+                return conflicts, 0
+            _, end = await self._append(
+                changed_frame([changes[at] for at in places], [keys[at] for at in places]), tenant
+            )
+        return conflicts, end
 
     async def _decided(self, bulk: Bulk, tenant: str) -> tuple[Outcome, int]:
         wanted = [(action.index, name) for action, name in zip(bulk.actions, bulk.ids, strict=True) if name]
-        known = await asyncio.to_thread(self._identities.find, list(dict.fromkeys(wanted)))
-        decided = _Decisions(bulk, known, self._auto_ids)
+        for last in (False,) * _TRIES + (True,):
+            found = await self._documents(bulk)  # not while others wait: the store may be slow
+            async with self._deciding:
+                known = await asyncio.to_thread(self._identities.find, list(dict.fromkeys(wanted)))
+                self._add_recent(found, bulk, known)
+                decided = Decisions(bulk, known, found, self._auto_ids.seq_of)
+                if decided.lacking and not last:
+                    continue  # changed by others in between
+                return await self._stored(bulk, decided, tenant)
+        raise AssertionError("the last try returns")
+
+    async def _stored(self, bulk: Bulk, decided: Decisions, tenant: str) -> tuple[Outcome, int]:
         if not decided.places:
-            return decided.outcome(bulk, [-1] * len(bulk), self._auto_ids), 0
-        frame = decided.frame(bulk)
-        base = await self._spool.append(
-            STREAM, encode_frame(frame), records=len(decided.places), tenant=tenant, kind=WITH_IDS
-        )
-        end = base + len(decided.places)
-        await asyncio.to_thread(self._identities.apply, [(base, settled(frame, base))], end)
-        numbers = [-1] * len(bulk)
-        for seq, place in enumerate(decided.places, base):
-            numbers[place] = seq
-        return decided.outcome(bulk, numbers, self._auto_ids), end
+            return decided.outcome(bulk, 0, self._auto_ids.id_of), 0
+        base, end = await self._append(decided.frame(bulk), tenant)
+        return decided.outcome(bulk, base, self._auto_ids.id_of), end
 
+    async def _append(self, frame: LogFrame, tenant: str) -> tuple[int, int]:
+        count = len(frame.documents)
+        base = await self._spool.append(STREAM, encode_frame(frame), records=count, tenant=tenant, kind=WITH_IDS)
+        final = settled(frame, base)
+        self._recent.keep(base, final)
+        await asyncio.to_thread(self._identities.apply, [(base, final)], base + count)
+        return base, base + count
 
-class _Decisions:
-    """What each operation of a batch with ids does, the earlier operations of the batch counted in."""
+    async def _documents(self, bulk: Bulk) -> dict[int, Stored | None]:
+        """What has to be looked at before it is decided: documents to update, and those that ids of ours name."""
+        updates: list[tuple[str, str]] = []
+        made: dict[tuple[str, str], int] = {}
+        for place, (action, name) in enumerate(zip(bulk.actions, bulk.ids, strict=True)):
+            if name is None or place in bulk.errors or place in bulk.dropped:
+                continue
+            if action.op == "update":
+                updates.append((action.index, name))
+            seq = self._auto_ids.seq_of(name)
+            if seq is not None:
+                made[action.index, name] = seq
+        if not updates and not made:
+            return {}
+        keys = list(dict.fromkeys([*updates, *made]))
+        known = await asyncio.to_thread(self._identities.find, keys)
+        seqs = [known[key].seq for key in updates if key in known and known[key].alive]
+        seqs += [seq for key, seq in made.items() if key not in known]
+        return await self.current.by_seq(seqs)
 
-    def __init__(self, bulk: Bulk, known: dict[tuple[str, str], Known], auto_ids: AutoIds) -> None:
-        self.places: list[int] = []
-        self.errors: dict[int, Fault] = dict(bulk.errors)
-        self.results: list[Result] = ["created"] * len(bulk)
-        self.versions = [1] * len(bulk)
-        self._replaced: list[int] = []
-        self._missing: set[int] = set()
-        self._known = known
-        self._auto_ids = auto_ids
-        for place in range(len(bulk)):
-            if place not in self.errors:
-                self._decide(place, bulk.actions[place], bulk.ids[place])
-
-    def _decide(self, place: int, action: Action, name: str | None) -> None:
-        if name is None:
-            self._keep(place, -1)
+    def _add_recent(self, found: dict[int, Stored | None], bulk: Bulk, known: dict[tuple[str, str], Known]) -> None:
+        """Documents to update that others wrote in between."""
+        if all(action.op != "update" for action in distinct(bulk)):
             return
-        key = (action.index, name)
-        before = self._known.get(key) or self._automatic(name)
-        alive = before is not None and before.alive
-        if action.op == "create" and before is not None and alive:
-            self.errors[place] = version_conflict(
-                action.index, name, f"document already exists (current version [{before.version}])"
-            )
-            return
-        if action.if_seq_no is not None and (before is None or not alive or before.seq != action.if_seq_no):
-            found = "but no document was found" if before is None else f"current document has seqNo [{before.seq}]"
-            self.errors[place] = version_conflict(
-                action.index, name, f"required seqNo [{action.if_seq_no}], primary term [1]. {found}"
-            )
-            return
-        if action.op == "update":
-            self.errors[place] = (
-                illegal_argument("partial updates are not supported yet; index the whole document")
-                if alive
-                else document_missing(action.index, name)
-            )
-            return
-        if action.op == "delete" and not alive:
-            self.results[place] = "not_found"
-            self._missing.add(place)
-            self.versions[place] = before.version + 1 if before is not None else 1
-            return
-        version = 1 if before is None else before.version + 1
-        replaced = before.seq if before is not None and alive else -1
-        self._keep(place, replaced)
-        self.versions[place] = version
-        self.results[place] = "deleted" if action.op == "delete" else "updated" if alive else "created"
-        # until it has a number, an operation of this batch is known by its place in the frame
-        self._known[key] = Known(-1 - len(self.places), version, action.op != "delete")
+        for each in known.values():
+            if each.alive and each.seq not in found:
+                stored = self._recent.find(each.seq)
+                if stored is not None:
+                    found[each.seq] = stored
 
-    def _automatic(self, name: str) -> Known | None:
-        """A document whose id we made: it is there as far as its number was given out."""
-        seq = self._auto_ids.seq_of(name)
-        return None if seq is None else Known(seq, 1, True)
 
-    def _keep(self, place: int, replaced: int) -> None:
-        self.places.append(place)
-        self._replaced.append(replaced)
-
-    def frame(self, bulk: Bulk) -> LogFrame:
-        made = _frame(bulk, self.places)
-        return LogFrame(
-            indices=made.indices,
-            times_ms=made.times_ms,
-            documents=made.documents,
-            index_of=made.index_of,
-            flags=made.flags,
-            ids=[bulk.ids[place] or "" for place in self.places],
-            versions=array("I", [self.versions[place] for place in self.places]),
-            replaced=array("q", self._replaced),
-        )
-
-    def outcome(self, bulk: Bulk, numbers: list[int], auto_ids: AutoIds) -> Outcome:
-        ids = [
-            name if name is not None else auto_ids.id_of(number) if number >= 0 else None
-            for name, number in zip(bulk.ids, numbers, strict=True)
-        ]
-        return Outcome(ids=ids, seq_nos=numbers, results=self.results, versions=self.versions, errors=self.errors)
+def changed_frame(changes: Sequence[Change], keys: Sequence[tuple[str, str]]) -> LogFrame:
+    """A deleted document that had no id of its own needs none in the frame: its number is given to no other."""
+    names: dict[str, int] = {}
+    which = array("H", [names.setdefault(stream, len(names)) for stream, _ in keys])
+    return LogFrame(
+        indices=tuple(names),
+        times_ms=array("q", [each.ts_ms for each in changes]),
+        documents=[each.document for each in changes],
+        index_of=None if len(names) == 1 else which,
+        flags=bytes(each.flags for each in changes),
+        ids=[name if each.document else each.stored.id for each, (_, name) in zip(changes, keys, strict=True)],
+        versions=array("I", [each.stored.version + 1 for each in changes]),
+        replaced=array("q", [each.stored.seq for each in changes]),
+    )
 
 
 def distinct(bulk: Bulk) -> list[Action]:
@@ -168,9 +193,9 @@ def distinct(bulk: Bulk) -> list[Action]:
 
 
 def _good(bulk: Bulk) -> Sequence[int]:
-    if not bulk.errors:
+    if not bulk.errors and not bulk.dropped:
         return range(len(bulk))
-    return [place for place in range(len(bulk)) if place not in bulk.errors]
+    return [place for place in range(len(bulk)) if place not in bulk.errors and place not in bulk.dropped]
 
 
 def _frame(bulk: Bulk, places: Sequence[int]) -> LogFrame:
@@ -195,5 +220,10 @@ def _frame(bulk: Bulk, places: Sequence[int]) -> LogFrame:
     )
 
 
-def _outcome(bulk: Bulk, ids: Sequence[str | None], seqs: Sequence[int], more: dict[int, Fault]) -> Outcome:
-    return Outcome(ids=ids, seq_nos=seqs, errors={**bulk.errors, **more})
+def _outcome(bulk: Bulk, ids: Sequence[str | None], seqs: Sequence[int]) -> Outcome:
+    if not bulk.dropped:
+        return Outcome(ids=ids, seq_nos=seqs, errors=bulk.errors)
+    dropped = bulk.dropped
+    results: list[Result] = ["noop" if place in dropped else "created" for place in range(len(bulk))]
+    versions = [NO_VERSION if place in dropped else 1 for place in range(len(bulk))]
+    return Outcome(ids=ids, seq_nos=seqs, results=results, versions=versions, errors=bulk.errors)

@@ -32,7 +32,7 @@ class Bulk(msgspec.Struct, kw_only=True):
     `actions` holds interned objects; `uniform` is the one that all operations share, if they do. `sources` are the
     bytes as sent, b"" for `delete`. `times_ms` is the event time, the time of receipt for the documents in `undated`,
     in `errors`, for deletes and for updates that carry none. `errors` has the items that must not be stored; their
-    sources are still here, for a quarantine.
+    sources are still here, for a quarantine. `dropped` are those that a pipeline left out, and that is their success.
     """
 
     actions: list[Action]
@@ -43,6 +43,7 @@ class Bulk(msgspec.Struct, kw_only=True):
     errors: dict[int, Fault]
     uniform: Action | None
     has_ids: bool
+    dropped: set[int] = msgspec.field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -201,6 +202,16 @@ def _read_each_time(bulk: Bulk, now_ms: int, legacy: bool) -> None:
             bulk.errors[place] = _source_fault(bad, legacy)
         except _BadTime as bad_time:
             bulk.errors[place] = _time_fault(bad_time, bulk.ids[place], legacy)
+
+
+def time_of_document(source: bytes, id_: str | None, *, legacy: bool = False) -> int | Fault | None:
+    """The time that a document carries, None for none; or what is wrong with it."""
+    try:
+        return _source_time(source)
+    except BadSource as bad:
+        return _source_fault(bad, legacy)
+    except _BadTime as bad_time:
+        return _time_fault(bad_time, id_, legacy)
 
 
 def _source_time(source: bytes) -> int | None:

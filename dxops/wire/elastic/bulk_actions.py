@@ -46,7 +46,10 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """One action without its id. `fault` is what is wrong with its index: it fails each item that has this action."""
+    """One action without its id. `pipeline` is `_none` where even the index's own is not wanted.
+
+    `fault` is what is wrong with its index: it fails each item that has this action.
+    """
 
     op: Op
     index: str
@@ -109,8 +112,6 @@ class ActionReader:
                 given.setdefault(name, default)
         for name in _FLAGS:
             given.setdefault(name, getattr(self._defaults, name))
-        if given.get("pipeline") == "_none":
-            del given["pipeline"]
         if not given.get("index"):
             raise ElasticRefused(_MISSING_INDEX)
         index, fault = self._index(given.pop("index"))
@@ -133,6 +134,9 @@ class ActionReader:
             _malformed(number, f"not JSON at column {error.colno}: {error.msg}")
         if not isinstance(value, dict):
             _malformed(number, f"expected START_OBJECT but found [{_token(value)}]")
+        for name in [name for name, each in value.items() if name not in _OPS and not isinstance(each, dict | list)]:
+            if len(value) > 1:
+                del value[name]  # winston-elasticsearch notes its attempts there; the original passes over it up to 8
         if len(value) != 1:
             found = "END_OBJECT" if not value else "FIELD_NAME"
             _malformed(number, f"expected exactly one of 'create', 'delete', 'index' or 'update' but found [{found}]")

@@ -15,13 +15,18 @@ import orjson
 
 from dxops.wire.elastic.bulk import Bulk
 from dxops.wire.elastic.bulk_actions import Action
+from dxops.wire.elastic.documents import read_document
 from dxops.wire.elastic.errors import Fault, dumps
 from dxops.wire.elastic.filter_path import read_filter_path
+from dxops.wire.es.fields import SourceFilter, filter_source
 
 Result = Literal["created", "updated", "deleted", "noop", "not_found"]
 
 _STATUS: Final[dict[Result, int]] = {"created": 201, "updated": 200, "deleted": 200, "noop": 200, "not_found": 404}
 _SHARDS: Final = '"_shards":{"total":1,"successful":1,"failed":0}'
+_NO_SHARDS: Final = '"_shards":{"total":0,"successful":0,"failed":0}'
+NO_VERSION: Final = -3
+"""What the original answers as the version of a document that a pipeline dropped."""
 _OPS: Final = ("index", "create", "update", "delete")
 _USUAL: Final = frozenset({"error", "status"})
 
@@ -30,7 +35,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     """What became of each operation. Columns are as long as the batch; a failed item's entries are not looked at.
 
     `results` None: each was created. `versions` None: each is version 1. `errors` are all failed items, the codec's
-    own (`Bulk.errors`) included.
+    own (`Bulk.errors`) included. `got`: for updates that ask for it, what to show and the whole document.
     """
 
     ids: Sequence[str | None]
@@ -38,6 +43,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     results: Sequence[Result] | None = None
     versions: Sequence[int] | None = None
     errors: Mapping[int, Fault]
+    got: Mapping[int, tuple[SourceFilter, bytes]] = {}
 
 
 def encode_answer(bulk: Bulk, outcome: Outcome, *, took_ms: int, filter_path: str = "") -> bytes:
@@ -89,18 +95,38 @@ def _whole_items(bulk: Bulk, outcome: Outcome) -> str:
         if fault is not None:
             items.append(_failed(action, id_, fault))
             continue
+        if version == NO_VERSION:
+            items.append(_dropped(action, id_))
+            continue
         key = (id(action), result, version)
         frame = frames.get(key)
         if frame is None:
             frame = frames[key] = _frame(action, result, version)
-        items.append(f"{frame[0]}{id_}{frame[1]}{seq}{frame[2]}")
+        got = _got(outcome.got[place], seq) if place in outcome.got else ""
+        items.append(f"{frame[0]}{id_}{frame[1]}{seq}{got}{frame[2]}")
     return ",".join(items)
+
+
+def _dropped(action: Action, id_: str | None) -> str:
+    """As the original says it; an id that was to be made never was."""
+    return (
+        f'{{"{action.op}":{{"_index":"{_inside(action.index)}","_id":"{"auto-generated" if id_ is None else id_}",'
+        f'"_version":{NO_VERSION},"result":"noop",{_NO_SHARDS},"status":200}}}}'
+    )
+
+
+def _got(got: tuple[SourceFilter, bytes], seq: int) -> str:
+    wanted, document = got
+    if wanted.includes or wanted.excludes:
+        document = dumps(filter_source(read_document(document), wanted))
+    return f',"get":{{"_seq_no":{seq},"_primary_term":1,"found":true,"_source":{document.decode()}}}'
 
 
 def _frame(action: Action, result: Result, version: int) -> tuple[str, str, str]:
     """The item's text before the id, between id and sequence number, and after it."""
     before = f'{{"{action.op}":{{"_index":"{_inside(action.index)}","_id":"'
-    middle = f'","_version":{version},"result":"{result}",{_SHARDS},"_seq_no":'
+    shards = _NO_SHARDS if result == "noop" else _SHARDS
+    middle = f'","_version":{version},"result":"{result}",{shards},"_seq_no":'
     return before, middle, f',"_primary_term":1,"status":{_STATUS[result]}}}}}'
 
 

@@ -50,6 +50,11 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         """Every name, once."""
         return dict.fromkeys([*self.indices, *self.aliases, *self.data_streams])
 
+    def names_of_indices(self) -> list[str]:
+        """Indices that are no backing ones, and data streams."""
+        behind = {name for each in self.data_streams.values() for name in each}
+        return [*(name for name in self.indices if name not in behind), *self.data_streams]
+
     def __contains__(self, name: object) -> bool:
         return name in self.aliases or name in self.data_streams or name in self.indices
 

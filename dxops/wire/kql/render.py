@@ -29,6 +29,7 @@ _OR, _AND, _UNIT = range(3)  # how tightly an expression binds
 _KEYWORD: Final = re.compile(r"(?<!\S)(and|or|not)(?!\S)", re.IGNORECASE)
 _SPECIAL: Final = re.compile(r'[\\():<>"*{}\t\r\n]')
 _CONTROLS: Final = {"\t": "\\t", "\r": "\\r", "\n": "\\n"}
+_SPACE: Final = re.compile(r"\s")
 _EDGE: Final = re.compile(r"^\s+|\s+$")
 _PATTERN: Final = re.compile(r"\\(.)|([*?])|([^*?\\]+)|\\$", re.DOTALL)
 
@@ -47,6 +48,22 @@ def render(node: Node) -> str | None:
         return _render(node, _OR)
     except _NotKql:
         return None
+
+
+def value_text(text: str) -> str:
+    """A value as a query has it: in quotes where it needs them."""
+    try:
+        return text if _run(text, True) == text and not _SPACE.search(text) else _quoted(text)
+    except _NotKql:
+        return _quoted(text)
+
+
+def name_text(name: str) -> str:
+    """A field's name as a query has it."""
+    try:
+        return _field(name)
+    except _NotKql:
+        return _quoted(name)
 
 
 def _render(node: Node, within: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from dxops.wire.elastic.documents import BadSource, read_document
 from dxops.wire.logs.document import (
     ESCAPED,
     FLAG,
@@ -30,9 +31,19 @@ MESSAGE_NAMES: Final = ("message", "msg", "log", "MESSAGE", "event.original")
 """Where a log line's text is, the first that holds a text winning."""
 
 TIME_NAME: Final = "@timestamp"
+_TIME_NAME: Final = TIME_NAME.encode()
 _MAX_DERIVED: Final = 256
-_PART = re.compile(r'[{}]|"(?:[^"\\]|\\.)*"|[-0-9tfn\[][^\s{}"\[\],]*|[\s,:]+')
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+# a member up to its value, and the value: a text, a number or flag, null; or the bracket that begins it
+_MEMBER = re.compile(
+    rb'[\s,]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*+:\s*+'
+    rb'(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([-0-9tf][^\s,}\]]*+)|(null)|([{\[]))'
+)
+_FLAT_ARRAY = re.compile(rb'\[[^\[\]{}"]*+(?:' + _STRING + rb'[^\[\]{}"]*+)*+\]')
+_STRING_OR_BRACKET = re.compile(_STRING + rb"|[\[\]{}]")
+_PLAIN, _ESCAPED, _RAW, _NUMBER, _FLAG, _LIST, _TIME, _MESSAGE, _MESSAGE_ESCAPED, _MESSAGE_RAW = (
+    mark.encode() for mark in (PLAIN, ESCAPED, RAW, NUMBER, FLAG, LIST, TIME, MESSAGE, MESSAGE_ESCAPED, MESSAGE_RAW)
+)
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -48,141 +59,134 @@ class Cut(msgspec.Struct, frozen=True):
 
 def cut(line: bytes, ts_ms: int) -> Cut:
     """Take one JSON object apart. `ts_ms` is its row's time."""
-    walk = _Walk(line.decode(), ts_ms)
+    walk = _Walk(line, ts_ms)
     try:
         walk.run()
     except (ValueError, RecursionError):  # lone surrogates: texts that no UTF-8 can hold
         return _whole(line)
     if walk.repeated:
         return _whole(line)
-    derived = [(name, value) for name, value in walk.derived.items() if name not in walk.values][:_MAX_DERIVED]
-    pairs = [*walk.values.items(), *derived]
-    return Cut(
-        "".join(walk.template).encode(),
-        walk.message.encode(),
-        tuple(name.encode() for name, _ in pairs),
-        tuple(value.encode() for _, value in pairs),
-        not walk.derived and not walk.deep,
-    )
+    values = walk.values
+    derived = [(name, value) for name, value in walk.derived.items() if name not in values][:_MAX_DERIVED]
+    names = (*values, *(name for name, _ in derived))
+    held = (*values.values(), *(value for _, value in derived))
+    return Cut(b"".join(walk.template), walk.message, names, held, not walk.derived and not walk.deep)
 
 
 class _Walk:
-    def __init__(self, text: str, ts_ms: int) -> None:
-        self.text = text
-        self.at = 0
-        self.time = time_text(ts_ms) if 0 <= ts_ms < 253402300800000 else ""
-        self.template: list[str] = []
-        self.values: dict[str, str] = {}
-        self.derived: dict[str, str] = {}
-        self.message = ""
+    """Goes through the members one by one. What is between two values is copied as it stands."""
+
+    def __init__(self, line: bytes, ts_ms: int) -> None:
+        self.line = line
+        self.time = time_text(ts_ms).encode() if 0 <= ts_ms < 253402300800000 else b""
+        self.template: list[bytes] = []
+        self.values: dict[bytes, bytes] = {}
+        self.derived: dict[bytes, bytes] = {}
+        self.message = b""
         self.repeated = False
         self.deep = False
-        self._names: set[str] = set()
-        self._message_name = ""
+        self._names: set[bytes] = set()
+        self._message_name = b""
 
     def run(self) -> None:
         """Raises `ValueError` for a document that holds what no UTF-8 text or 64-bit number can."""
-        self._message_name = _message_name(self.text)
-        path: list[str] = []
-        key = ""
-        expects_key = False
-        while self.at < len(self.text):
-            match = _PART.match(self.text, self.at)
-            assert match is not None, "documents are valid JSON"
-            part = match.group()
-            first = part[0]
-            if first == "{":
-                if len(path) >= MAX_DEPTH:
-                    self._keep(key, path, self._bracketed(), LIST)
-                    self.deep = True
-                    continue
-                path.append(key)
-                self.template.append("{")
-                expects_key = True
-            elif first == "}":
-                key = path.pop()
-                self.template.append("}")
-            elif first == '"' and expects_key:
-                key = part[1:-1] if "\\" not in part else orjson.loads(part)
-                self.template.append(part)
-                expects_key = False
-            elif first == '"':
-                self._text(part, ".".join((*path[1:], key)))
-            elif first == "[":
-                self._array(self._bracketed(), ".".join((*path[1:], key)))
+        line, template, member = self.line, self.template, _MEMBER.match
+        self._message_name = _message_name(line)
+        prefix, prefixes = b"", [b""]
+        at = line.index(b"{") + 1
+        done = 0  # copied up to here
+        while True:
+            match = member(line, at)
+            if match is None:
+                at = line.index(b"}", at) + 1
+                prefixes.pop()
+                if not prefixes:
+                    break
+                prefix = prefixes[-1]
                 continue
-            elif first in " \t\r\n,:":
-                self.template.append(part)
-                if "," in part:
-                    expects_key = True
-            elif part == "null":
-                self._claim(".".join((*path[1:], key)))
-                self.template.append(part)
+            literal, text, scalar, null, bracket = match.groups()
+            key = literal[1:-1] if b"\\" not in literal else orjson.loads(literal).encode()
+            name = prefix + key
+            at = match.end()
+            if bracket == b"{" and len(prefixes) < MAX_DEPTH:
+                prefix = name + b"."
+                prefixes.append(prefix)
+                continue
+            self._claim(name)
+            if null is not None:
+                continue
+            if text is not None:
+                template.append(line[done : match.start(2) - 1])
+                self._text(text, name)
+            elif scalar is not None:
+                template.append(line[done : match.start(3)])
+                template.append(_FLAG if scalar[0] in b"tf" else _NUMBER)
+                self.values[name] = scalar
             else:
-                mark = FLAG if first in "tf" else NUMBER
-                self._put(".".join((*path[1:], key)), part, mark)
-            self.at = match.end()
+                begun, at = at - 1, self._end_of(at - 1)
+                template.append(line[done:begun])
+                self._bracketed(line[begun:at], name)
+            done = at
+        template.append(line[done:])
 
-    def _text(self, part: str, name: str) -> None:
-        body = part[1:-1]
-        escaped = "\\" in body
-        if not escaped and name == TIME_NAME and body == self.time:
-            self._claim(name)
-            self.template += ('"', TIME, '"')
+    def _text(self, body: bytes, name: bytes) -> None:
+        if b"\\" not in body:
+            if name == self._message_name:
+                self.message = body
+                self.template.append(b'"' + _MESSAGE + b'"')
+            elif name == _TIME_NAME and body == self.time:
+                self.template.append(b'"' + _TIME + b'"')
+            else:
+                self.values[name] = body
+                self.template.append(b'"' + _PLAIN + b'"')
             return
-        text = orjson.loads(part) if escaped else body
-        canonical = not escaped or orjson.dumps(text).decode() == part
-        if name == self._message_name and canonical:
-            self._claim(name)
-            self.message = text
-            self.template += (MESSAGE_ESCAPED,) if escaped else ('"', MESSAGE, '"')
-        elif not escaped:
-            self._claim(name)
-            self.values[name] = text
-            self.template += ('"', PLAIN, '"')
-        elif canonical:
-            self._put(name, text, ESCAPED)
-        elif name == self._message_name:
-            self.message = text
-            self._put(name, part, MESSAGE_RAW)
+        part = b'"' + body + b'"'
+        text = orjson.loads(part)
+        canonical = orjson.dumps(text) == part
+        if name == self._message_name:
+            self.message = text.encode()
+            if canonical:
+                self.template.append(_MESSAGE_ESCAPED)
+                return
+        if canonical:
+            self.values[name] = text.encode()
+            self.template.append(_ESCAPED)
         else:
-            self._put(name, part, RAW)
+            self.values[name] = part
+            self.template.append(_MESSAGE_RAW if name == self._message_name else _RAW)
 
-    def _array(self, text: str, name: str) -> None:
-        if not text[1:-1].strip():
-            self._claim(name)
+    def _bracketed(self, text: bytes, name: bytes) -> None:
+        """An array, or an object that is nested too deep."""
+        if text[:1] == b"{":
+            self.deep = True
+        elif not text[1:-1].strip():
             self.template.append(text)
             return
-        self._put(name, text, LIST)
-        if "{" in text:
-            for inner, values in _inside(name, orjson.loads(text)):
-                self.derived[inner] = orjson.dumps(values).decode()
+        elif b"{" in text:
+            for inner, values in _inside(name.decode(), orjson.loads(text)):
+                self.derived[inner.encode()] = orjson.dumps(values)
+        self.values[name] = text
+        self.template.append(_LIST)
 
-    def _keep(self, key: str, path: list[str], text: str, mark: str) -> None:
-        self._put(".".join((*path[1:], key)), text, mark)
-
-    def _put(self, name: str, value: str, mark: str) -> None:
-        self._claim(name)
-        self.values[name] = value
-        self.template.append(mark)
-
-    def _claim(self, name: str) -> None:
+    def _claim(self, name: bytes) -> None:
         if name in self._names or not name:
             self.repeated = True
         self._names.add(name)
 
-    def _bracketed(self) -> str:
-        """The array or object at the cursor, which moves behind it."""
-        start, depth = self.at, 0
-        for match in _STRING_OR_BRACKET.finditer(self.text, start):
+    def _end_of(self, start: int) -> int:
+        """Behind the array or object that begins there."""
+        flat = _FLAT_ARRAY.match(self.line, start)
+        if flat is not None:
+            return flat.end()
+        depth = 0
+        for match in _STRING_OR_BRACKET.finditer(self.line, start):
             part = match.group()
-            if part in "[{":
+            if part in (b"[", b"{"):
                 depth += 1
-            elif part in "]}":
+            elif part in (b"]", b"}"):
                 depth -= 1
                 if depth == 0:
-                    self.at = match.end()
-                    return self.text[start : self.at]
+                    return match.end()
         raise AssertionError("documents are valid JSON")
 
 
@@ -209,12 +213,9 @@ def _whole(line: bytes) -> Cut:
 def _read(line: bytes) -> Any:
     """The document as far as it can be read: what is only there to be found may be missing or replaced."""
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        try:
-            return json.loads(line)
-        except (ValueError, RecursionError):
-            return {}
+        return read_document(line)
+    except BadSource:
+        return {}
 
 
 def _held(text: str) -> bytes:
@@ -255,13 +256,12 @@ def _inside(name: str, value: Any) -> Iterator[tuple[str, list[Any]]]:
     yield from found.items()
 
 
-def _message_name(text: str) -> str:
-    """Which of `MESSAGE_NAMES` this document's message is under; "" without one."""
+def _message_name(line: bytes) -> bytes:
+    """Which of `MESSAGE_NAMES` this document's message is under; b"" without one."""
     for name in MESSAGE_NAMES:
-        last = name.rpartition(".")[2]
-        if f'"{last}"' not in text:
+        if f'"{name.rpartition(".")[2]}"'.encode() not in line:
             continue
-        document = orjson.loads(text)
+        document = orjson.loads(line)
         for candidate in MESSAGE_NAMES:
             value: Any = document.get(candidate)
             if value is None and "." in candidate:
@@ -269,6 +269,6 @@ def _message_name(text: str) -> str:
                 inner = document.get(parent)
                 value = inner.get(child) if isinstance(inner, dict) else None
             if isinstance(value, str):
-                return candidate
-        return ""
-    return ""
+                return candidate.encode()
+        return b""
+    return b""

@@ -4,6 +4,7 @@
 `parse_simple` reads `simple_query_string`, which has no errors.
 """
 
+from dxops.wire.lucene.complete import complete
 from dxops.wire.lucene.convert import parse
 from dxops.wire.lucene.options import Options
 from dxops.wire.lucene.scan import hints
@@ -11,4 +12,4 @@ from dxops.wire.lucene.simple import FLAGS, parse_simple
 from dxops.wire.query_terms import terms
 from dxops.wire.query_tree import Hint
 
-__all__ = ["FLAGS", "Hint", "Options", "hints", "parse", "parse_simple", "terms"]
+__all__ = ["FLAGS", "Hint", "Options", "complete", "hints", "parse", "parse_simple", "terms"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -181,6 +182,23 @@ class _Scan:
         self.unary += 1
         if self.unary > MAX_DEPTH:
             raise QuerySyntaxError(f"The query has more than {MAX_DEPTH} signs on one term", at)
+
+
+def pieces(text: str) -> Iterator[tuple[str, str, int]]:
+    """(kind, text, position) of what can be told apart, whatever is wrong with it; a range is one piece."""
+    at, last = 0, "space"
+    while at < len(text):
+        piece = _PIECE.match(text, at)
+        assert piece is not None
+        assert piece.lastgroup is not None
+        kind, end = piece.lastgroup, piece.end()
+        if kind == "regex" and last == "word":
+            kind, end = "word", at + 1
+        elif kind == "range":
+            found = _RANGE.match(text, at + 1)
+            end = found.end() if found is not None else end
+        yield kind, text[at:end], at
+        at, last = end, kind
 
 
 def _closes(piece: str, mark: str) -> bool:

@@ -13,7 +13,7 @@ from dxops.engines.clickhouse.client import Rows
 from dxops.engines.clickhouse.ddl import render
 from dxops.engines.clickhouse.migrate import migrations
 from dxops.rooms.logs.rows import RowMaker
-from dxops.rooms.logs.schema import EVENT_COLUMNS, SHAPE_COLUMNS
+from dxops.rooms.logs.schema import EVENT_COLUMNS, SHAPE_COLUMNS, SIZE_COLUMNS
 from dxops.wire.logs.frame import LogFrame
 
 
@@ -50,6 +50,7 @@ class LocalStore:
         for table, columns, data in (
             ("log_events", EVENT_COLUMNS, made.events),
             ("log_shapes", SHAPE_COLUMNS, made.shapes),
+            ("log_sizes", SIZE_COLUMNS, made.sizes),
         ):
             insert = self._session.send_insert(f"INSERT INTO {table} ({', '.join(columns)})", "Native")
             insert.append(data)
@@ -70,6 +71,11 @@ class LocalStore:
         insert.append(data)
         insert.finish()
         return 0
+
+    cluster = ""
+
+    async def execute(self, sql: str, *, timeout_s: float | None = None) -> None:
+        self._session.query(sql)
 
     def close(self) -> None:
         self._session.close()

@@ -84,7 +84,7 @@ def store() -> Iterator[SlowStore]:
 async def app(store: LocalStore, tmp_path: Path) -> AsyncIterator[ElasticApp]:
     spool = await Spool.open(str(tmp_path / "spool"), Limits.of(SpoolConfig(min_free_mb=0)))
     identities = Identities(tmp_path / "ids")
-    writes = Writes(Writing(spool, identities, IDS), spool, SystemClock())
+    writes = Writes(Writing(spool, identities, IDS, store), spool, SystemClock())
     Clock.now_ms = NOON + 60_000
     parts = readers(store, writes, KEY, lambda: Clock.now_ms)
     yield ElasticApp(OwnCallers("elastic", "pw", "id:key"), writes, Cluster(uuid="u"), "127.0.0.1:9200", parts)
@@ -200,13 +200,7 @@ async def test_fields_and_mappings(client: httpx.AsyncClient) -> None:
     assert "user" not in (await asked(client, "GET", "/other/_mapping"))["other"]["mappings"]["properties"]
 
 
-async def test_what_there_is(client: httpx.AsyncClient) -> None:
-    text = (await client.get("/_cat/indices?h=index,docs.count&s=index")).text
-    assert text == "app   40\nother  1\n"
-    rows = await asked(client, "GET", "/_cat/indices/app?format=json")
-    assert (rows[0]["index"], rows[0]["health"], rows[0]["docs.count"]) == ("app", "green", "40")
-    found = await asked(client, "POST", "/_resolve/index/a*")
-    assert [each["name"] for each in found["indices"]] == ["app"]
+async def test_refresh(client: httpx.AsyncClient) -> None:
     assert (await asked(client, "POST", "/app/_refresh"))["_shards"]["failed"] == 0
 
 
@@ -375,7 +369,7 @@ async def test_who_may_only_write_reads_nothing(store: LocalStore, app: ElasticA
         base_url="http://es",
         auth=("a", "b"),  # type: ignore[arg-type]
     ) as client:
-        for path in ("/_search", "/app/_count", "/app/_doc/1", "/app/_mapping", "/_cat/indices", "/_search/scroll"):
+        for path in ("/_search", "/app/_count", "/app/_doc/1", "/app/_mapping", "/_search/scroll"):
             answer = await client.get(path)
             assert (answer.status_code, answer.json()["error"]["type"]) == (403, "security_exception")
 
@@ -404,3 +398,41 @@ async def test_a_caller_that_goes_away_ends_its_query(store: SlowStore, app: Ela
         store.holds = False
     assert store.given_up.is_set()
     assert sent == []
+
+
+async def test_an_async_search_goes_on_without_its_caller(client: httpx.AsyncClient, store: SlowStore) -> None:
+    body = {"size": 1, "query": {"term": {"level": "error"}}}
+    kept = await asked(client, "POST", "/app/_async_search?keep_on_completion=true&keep_alive=1m", body)
+    assert (kept["is_running"], kept["is_partial"]) == (False, False)
+    path = f"/_async_search/{kept['id']}"
+    again = await asked(client, "GET", path)
+    assert again["response"]["hits"] == kept["response"]["hits"] == (
+        await asked(client, "POST", "/app/_search", body)
+    )["hits"]  # fmt: skip
+    assert again["expiration_time_in_millis"] == Clock.now_ms + 60_000
+    await asked(client, "GET", path + "?keep_alive=1h")
+    Clock.now_ms += 120_000
+    status = await asked(client, "GET", f"/_async_search/status/{kept['id']}")
+    assert (status["completion_status"], status["is_running"]) == (200, False)
+    Clock.now_ms += 3_600_000
+    await asked(client, "GET", path, status=404)
+
+    store.holds = True
+    try:
+        running = await asked(client, "POST", "/app/_async_search?wait_for_completion_timeout=0s", body)
+        assert (running["is_running"], running["response"]["hits"]["hits"]) == (True, [])
+        await asyncio.wait_for(store.asked.wait(), 5)
+        path = f"/_async_search/{running['id']}"
+        waited = await asked(client, "GET", path + "?wait_for_completion_timeout=20ms")
+        assert waited["is_running"]
+        assert (await asked(client, "DELETE", path))["acknowledged"]
+        await asyncio.wait_for(store.given_up.wait(), 5)
+    finally:
+        store.holds = False
+        store.asked.clear()
+        store.given_up.clear()
+    await asked(client, "GET", path, status=404)
+    await asked(client, "POST", "/app/_async_search", {"query": {"wat": {}}}, 400)
+    await asked(client, "POST", "/app/_async_search?keep_alive=30d", body, 400)
+    failed = await asked(client, "POST", "/app/_async_search", {"query": {"term": {"message": "too-much"}}}, 400)
+    assert failed["error"]["root_cause"][0]["type"] == "circuit_breaking_exception"

@@ -116,7 +116,9 @@ async def test_numbers(explorer: Explorer) -> None:
 
 
 async def test_patterns(explorer: Explorer) -> None:
-    found = (await explorer.patterns(Selection(window=WINDOW))).answer
+    answer = (await explorer.patterns(Selection(window=WINDOW))).answer
+    found = answer.patterns
+    assert not answer.sampled
     assert [(each.template, each.count) for each in found] == [
         ("user <*> logged in from <*> after <*> ms", 60),
         ("other", 1),

@@ -186,8 +186,8 @@ def test_copytruncate(tmp_path: Path, pattern: str, dead: bool) -> None:
 
 
 class Writer:
-    """Writes lines into `app.log`, sometimes half of one first, and rotates it. What nobody could know is left out:
-    a file that loses its only watched name, or its content, before it was seen."""
+    """Writes lines into `app.log`, sometimes half of one first, and rotates it. What no follower could know is left
+    out: a file that loses its only watched name, or its content, before it was seen."""
 
     def __init__(self, choose: random.Random, directory: Path, reader: Reader, *, copies: bool) -> None:
         self.copies = copies

@@ -22,12 +22,12 @@ IDS = AutoIds(b"k" * 16)
 
 class Stage:
     def __init__(self, root: Path, spool: Spool, store: LocalStore) -> None:
-        self._root = root
-        self._store = store
+        self.store = store
+        self.identities = Identities(root / "ids")
         self._sink = LogSink(store)
         self._last: int | None = None
         self.spool = spool
-        self.writing = Writing(spool, Identities(root / "ids"), IDS)
+        self.writing = Writing(spool, self.identities, IDS, store)
 
     async def documents(self) -> list[list[object]]:
         """Everything loaded, living documents only."""
@@ -37,7 +37,7 @@ class Stage:
             await self._sink.load(batch)
             await consumer.commit(batch)
         await consumer.close()
-        answer = await self._store.query(
+        answer = await self.store.query(
             "SELECT stream, id, version, message FROM log_events "
             "WHERE seq NOT IN (SELECT seq FROM log_dead) ORDER BY seq"
         )

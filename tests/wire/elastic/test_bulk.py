@@ -83,7 +83,7 @@ def test_the_url_fills_what_actions_leave_out() -> None:
     body = b'{"index":{}}\n{}\n{"index":{"_index":"a","pipeline":"_none","routing":"s","require_alias":false}}\n{}\n'
     first, second = parse_bulk(body, defaults, now_ms=NOW).actions
     assert first == Action(op="index", index="u", pipeline="p", routing="r", require_alias=True)
-    assert second == Action(op="index", index="a", routing="s")
+    assert second == Action(op="index", index="a", routing="s", pipeline="_none")
 
 
 @pytest.mark.parametrize("id_", [b"null", b'""'])
@@ -354,3 +354,9 @@ def test_a_source_over_the_limit_fails_alone() -> None:
     assert fault is not None
     assert (fault.status, fault.type) == (400, "illegal_argument_exception")
     assert "108 bytes, more than the limit of 99" in fault.reason
+
+
+def test_a_note_beside_the_action_is_passed_over() -> None:
+    bulk = parse(b'{"index":{"_index":"a"},"attempts":1}\n{"n":1}\n')
+    assert [(action.op, action.index) for action in bulk.actions] == [("index", "a")]
+    assert bulk.errors == {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from typing import Protocol
+from contextvars import ContextVar
+from typing import Final, Protocol
 
 import msgspec
 
@@ -13,11 +14,29 @@ from dxops.wire.elastic.errors import ElasticRefused, security
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """A caller whose credential is good. `tenant` names it in the spool's accounts."""
+    """A caller whose credential is good. `tenant` names it in the spool's accounts.
+
+    `may_manage`: templates, policies, pipelines, aliases, deleting. `streams` are patterns of the only streams that
+    there are for it; None: all. `key_id` is the id of a token, `name` what people call it.
+    """
 
     tenant: str
+    name: str = ""
     may_write: bool
     may_read: bool
+    may_manage: bool = False
+    streams: tuple[str, ...] | None = None
+    key_id: str | None = None
+
+    @property
+    def label(self) -> str:
+        """For messages and the audit log."""
+        return self.name or self.tenant
+
+
+CALLER: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
+"""Whose request is being answered. What is limited to a caller's streams asks here, not its own caller, so that no
+endpoint can forget to pass it on; tasks that a request starts inherit it."""
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -51,7 +70,7 @@ class OwnCallers:
             same = hmac.compare_digest(known.value.encode(), secret.value.encode())
             same &= hmac.compare_digest(known.name.encode(), secret.name.encode())
             if same and known.kind == secret.kind:
-                found = Caller(tenant=tenant, may_write=True, may_read=True)
+                found = Caller(tenant=tenant, may_write=True, may_read=True, may_manage=True)
         return found
 
 
@@ -73,3 +92,33 @@ def secret_of(header: str | None) -> Secret:
     raise ElasticRefused(
         security("the Authorization header is not Basic, ApiKey (base64 of id:key) or Bearer", status=401)
     )
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A token as `_security/api_key` shows it; times in milliseconds since 1970."""
+
+    id: str
+    name: str
+    created_ms: int
+    expires_ms: int | None
+    revoked: bool
+    owner: str
+
+
+class ApiKeys(Protocol):
+    """Tokens as API keys. Raises `Unavailable` while they cannot be kept."""
+
+    async def create(
+        self, name: str, *, reads: bool, writes: bool, manages: bool, streams: tuple[str, ...] | None,
+        expires_ms: int | None,
+    ) -> tuple[str, str]:  # fmt: skip
+        """(id, key) of a new one for `CALLER`, which may no less."""
+        ...
+
+    async def listed(self) -> list[ApiKey]:
+        """Those that `CALLER` may see."""
+        ...
+
+    async def revoke(self, ids: list[str]) -> None:
+        """End some of those."""
+        ...

@@ -7,23 +7,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from dxops.base.errors import DxopsError
-from dxops.engines.spool import SpoolFull
-from dxops.rooms.logs.elastic.access import Callers, secret_of
+from dxops.rooms.logs.elastic.access import CALLER, Callers, secret_of
 from dxops.rooms.logs.elastic.asking import (
     Answer,
     Asked,
     Gone,
     Receive,
     Send,
+    headers_of,
     parameters_of,
     segments_of,
     send_answer,
 )
+from dxops.rooms.logs.elastic.pressure import refused_for_now, told
 from dxops.rooms.logs.elastic.reading import read_fault
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.wire.elastic import handshake
-from dxops.wire.elastic.errors import ElasticRefused, Fault, fault_of, rejected_execution, security
-from dxops.wire.elastic.media import JSON, answering, request_kind
+from dxops.wire.elastic.errors import ElasticRefused, Fault, fault_of, security
+from dxops.wire.elastic.media import answering, request_kind
 
 log = logging.getLogger(__name__)
 
@@ -68,13 +69,15 @@ class ElasticApp:
         await send_answer(send, answer, head=scope["method"] == "HEAD")
 
     async def _answered(self, scope: dict[str, Any], receive: Receive) -> Answer:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = headers_of(scope)
         path = segments_of(scope.get("raw_path") or scope["path"].encode())
         parameters = parameters_of(scope["query_string"])
-        how = answering(headers.get("accept", ""), parameters, cat=path[:1] == ("_cat",))
+        general = {**parameters, "format": ""} if path[:1] in (("_query",), ("_sql",)) else parameters
+        how = answering(headers.get("accept", ""), general, cat=path[:1] == ("_cat",))
         caller = await self._callers.find(secret_of(headers.get("authorization")))
         if caller is None:
             raise ElasticRefused(security("unable to authenticate with provided credentials", status=401))
+        CALLER.set(caller)
         method = str(scope["method"])
         if method in _WRITES:
             request_kind(headers.get("content-type", ""))
@@ -97,17 +100,19 @@ class ElasticApp:
                 return await self._writes.document(asked, index, name, "index")
             case (index, "_create", name) if method in _WRITES:
                 return await self._writes.document(asked, index, name, "create")
+            case (index, "_update", name) if method == "POST":
+                return await self._writes.document(asked, index, name, "update")
             case (index, "_doc", name) if method == "DELETE":
                 return await self._writes.document(asked, index, name, "delete")
-            case _ if method in ("GET", "HEAD"):
-                value = self._cluster_value(asked)
-                if value is not None:
-                    how = asked.answering
-                    return Answer(status=200, body=how.encode(value), content_type=how.content_type)
         for reader in self._readers:
             answer = await reader.answer(asked)
             if answer is not None:
                 return answer
+        if method in ("GET", "HEAD"):
+            value = self._cluster_value(asked)
+            if value is not None:
+                how = asked.answering
+                return Answer(status=200, body=how.encode(value), content_type=how.content_type)
         raise ElasticRefused(
             Fault(
                 type="illegal_argument_exception",
@@ -132,13 +137,12 @@ class ElasticApp:
 
     def _failed(self, scope: dict[str, Any], error: Exception) -> Answer:
         headers: tuple[tuple[str, str], ...] = ()
-        if isinstance(error, SpoolFull):
-            fault = rejected_execution(error.message)
-            headers = (("retry-after", str(max(1, int(error.retry_after_s)))),)
-        else:
-            if not isinstance(error, DxopsError):
-                log.exception("a request failed", exc_info=error, extra={"path": scope["path"]})
-            fault = read_fault(error) or fault_of(error)
+        if not isinstance(error, DxopsError):
+            log.exception("a request failed", exc_info=error, extra={"path": scope["path"]})
+        fault = refused_for_now(error) or read_fault(error) or fault_of(error)
         if fault.status == 401:
             headers = (("www-authenticate", 'Basic realm="security", charset="UTF-8"'), ("www-authenticate", "ApiKey"))
-        return Answer(status=fault.status, body=fault.to_json(), content_type=JSON, headers=headers)
+        given = headers_of(scope)
+        kind = answering(given.get("accept", ""), {}).content_type
+        answer = Answer(status=fault.status, body=fault.to_json(), content_type=kind, headers=headers)
+        return told(answer, given, scope["path"].split("/"))

@@ -31,8 +31,17 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     receive: Receive
     limit_bytes: int
 
+    def length(self) -> int:
+        """How long the body is as it comes, 0 if that is not known. Raises `ElasticRefused` (413)."""
+        text = self.headers.get("content-length", "")
+        length = int(text) if text.isdigit() else 0
+        if length > self.limit_bytes:
+            raise ElasticRefused(too_large(self.limit_bytes))
+        return length
+
     async def body(self) -> bytes:
         """The whole body, decompressed. Raises `ElasticRefused` (413, 400), `Gone`."""
+        self.length()
         try:
             return b"".join(
                 [
@@ -63,6 +72,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     content_type: str
     headers: tuple[tuple[str, str], ...] = ()
+    cut: bool = False
+    """Close the connection instead of sending this."""
+
+
+def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """By name in lower case; of one that is there twice, the last."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def parameters_of(query: bytes) -> dict[str, str]:
@@ -76,7 +92,11 @@ def segments_of(raw_path: bytes) -> tuple[str, ...]:
 
 
 async def send_answer(send: Send, answer: Answer, *, head: bool) -> None:
-    """Send it whole; of a HEAD request only the head."""
+    """Send it whole; of a HEAD request only the head; of one that is `cut` as little as makes the server hang up."""
+    if answer.cut:
+        await send({"type": "http.response.start", "status": answer.status, "headers": [(b"content-length", b"1")]})
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        return
     headers = [
         (PRODUCT_HEADER[0].lower().encode(), PRODUCT_HEADER[1].encode()),
         (b"content-type", answer.content_type.encode()),
@@ -87,4 +107,4 @@ async def send_answer(send: Send, answer: Answer, *, head: bool) -> None:
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
 
 
-__all__ = ["Answer", "Asked", "Gone", "Receive", "Send", "parameters_of", "segments_of", "send_answer"]
+__all__ = ["Answer", "Asked", "Gone", "Receive", "Send", "headers_of", "parameters_of", "segments_of", "send_answer"]

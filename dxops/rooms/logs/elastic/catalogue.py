@@ -1,9 +1,9 @@
-"""Endpoints that tell what there is: fields, mappings, indices, values that begin so."""
+"""Endpoints that tell what there is: fields, mappings, values that begin so."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.asking import Answer, Asked
@@ -11,28 +11,16 @@ from dxops.rooms.logs.elastic.reading import NAME_PARAMETERS, Names, answered, m
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.searching import SHARDS, Searcher, Target
-from dxops.rooms.logs.streams import StreamField, document_counts, stream_fields
-from dxops.wire.elastic import cat
+from dxops.rooms.logs.streams import StreamField, stream_fields
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument
 from dxops.wire.elastic.media import check_parameters
 from dxops.wire.es.body import Body
 from dxops.wire.es.query import parse_query
 from dxops.wire.query_tree import All
 
-_COLUMNS: Final = (
-    cat.Column("health", aliases=("h",), about="current health status"),
-    cat.Column("status", aliases=("s",), about="open/close status"),
-    cat.Column("index", aliases=("i", "idx"), about="index name"),
-    cat.Column("uuid", aliases=("id",), about="index uuid"),
-    cat.Column("pri", "number", aliases=("p",), about="number of primary shards"),
-    cat.Column("rep", "number", aliases=("r",), about="number of replica shards"),
-    cat.Column("docs.count", "number", aliases=("dc", "docsCount"), about="documents that came in"),
-    cat.Column("docs.deleted", "number", aliases=("dd", "docsDeleted"), about="deleted docs"),
-)
-
 
 class Catalogue:
-    """`_field_caps`, `_mapping`, `_cat/indices`, `_resolve/index`, `_terms_enum`, `_refresh`."""
+    """`_field_caps`, `_mapping`, `_terms_enum`, `_refresh`."""
 
     def __init__(self, store: Rows, searcher: Searcher, names: Names, writes: Writes) -> None:
         self._store = store
@@ -52,12 +40,6 @@ class Catalogue:
                 return await self._mapping(asked, "")
             case (index, "_mapping" | "_mappings") if get:
                 return await self._mapping(asked, index)
-            case ("_cat", "indices") if get:
-                return await self._indices(asked, "")
-            case ("_cat", "indices", index) if get:
-                return await self._indices(asked, index)
-            case ("_resolve", "index", index) if both:
-                return await self._resolve(asked, index)
             case (index, "_terms_enum") if both:
                 return await self._terms_enum(asked, index)
             case ("_refresh",) | (_, "_refresh") if both:
@@ -99,25 +81,6 @@ class Catalogue:
             for name in streams
         }
         return answered(asked, value)
-
-    async def _indices(self, asked: Asked, index: str) -> Answer:
-        streams = await self._streams(asked, index, (*cat.PARAMETERS, "health", "pri", "include_unloaded_segments"))
-        counts = await document_counts(self._store, streams)
-        rows: list[dict[str, cat.Cell]] = [
-            {"health": "green", "status": "open", "index": name, "uuid": "_na_", "pri": 1, "rep": 0,
-             "docs.count": counts.get(name, 0), "docs.deleted": 0}
-            for name in streams
-        ]  # fmt: skip
-        table = cat.Table(_COLUMNS, rows)
-        if asked.answering.text:
-            text = cat.as_text(table, asked.parameters).encode()
-            return Answer(status=200, body=text, content_type=asked.answering.content_type)
-        return answered(asked, cat.as_values(table, asked.parameters))
-
-    async def _resolve(self, asked: Asked, index: str) -> Answer:
-        streams = await self._streams(asked, index, ("mode",))
-        indices = [{"name": name, "attributes": ["open"], "mode": "standard"} for name in streams]
-        return answered(asked, {"indices": indices, "aliases": [], "data_streams": []})
 
     async def _terms_enum(self, asked: Asked, index: str) -> Answer:
         streams = await self._streams(asked, index)

@@ -58,7 +58,7 @@ class Contexts:
             if context.kind != kind:
                 raise ValueError("of another kind")
         except (ValueError, binascii.Error, zlib.error, msgspec.MsgspecError) as error:
-            named = {"scroll": "scroll", "pit": "point in time"}[kind]
+            named = {"scroll": "scroll", "pit": "point in time", "sql": "cursor"}[kind]
             reason = f"Cannot parse {named} id"
             raise ElasticRefused(Fault(type="illegal_argument_exception", reason=reason)) from error
         if context.expires_ms < now_ms:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from dxops.base.errors import DxopsError
+from dxops.rooms.logs.current import Current
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read
 from dxops.rooms.logs.hits import shown_source
 from dxops.rooms.logs.model import Line
+from dxops.rooms.logs.recent import Stored
 from dxops.rooms.logs.searching import Searcher
 from dxops.wire.elastic.documents import read_document
 from dxops.wire.elastic.errors import ElasticRefused, fault_of, illegal_argument, resource_not_found
 from dxops.wire.elastic.media import check_parameters
+from dxops.wire.elastic.names import index_name_fault, read_flag
 from dxops.wire.es.fields import SourceFilter, names, parse_source, parse_source_parameter
 
 _PARAMETERS: Final = frozenset(
@@ -23,11 +27,14 @@ _MAX_DOCUMENTS: Final = 10_000
 
 
 class Gets:
-    """`_doc`, `_source`, `_mget`. A document is found once it is loaded, a moment after it was written."""
+    """`_doc`, `_source`, `_mget`. A document is there once its write is acknowledged, loaded or not; with
+    `realtime=false` only once a search would find it."""
 
-    def __init__(self, searcher: Searcher, index_names: Names) -> None:
+    def __init__(self, searcher: Searcher, index_names: Names, current: Current, id_of: Callable[[int], str]) -> None:
         self._searcher = searcher
         self._names = index_names
+        self._current = current
+        self._id_of = id_of
 
     async def answer(self, asked: Asked) -> Answer | None:
         """None for what is not one of these endpoints."""
@@ -46,7 +53,44 @@ class Gets:
     async def _line(self, asked: Asked, index: str, id_: str) -> Line | None:
         may_read(asked)
         check_parameters(f"/{index}/_doc/{id_}", asked.parameters, _PARAMETERS)
-        return await self._searcher.get(await self._names.streams(index, {}), id_)
+        (found,) = await self._lines(asked, [(index, id_)])
+        if isinstance(found, DxopsError):
+            raise found
+        return found
+
+    async def _lines(self, asked: Asked, wanted: Sequence[tuple[str, str]]) -> list[Line | DxopsError | None]:
+        """Of each (index, id) the document, None, or why it cannot be said."""
+        streams: dict[str, tuple[str, ...]] = {}
+        errors: dict[str, DxopsError] = {}
+        for index in dict.fromkeys(index for index, _ in wanted):
+            try:
+                streams[index] = await self._names.streams(index, {})
+            except DxopsError as error:
+                errors[index] = error
+                if index_name_fault(index) is None and isinstance(error, ElasticRefused) and error.fault.status == 404:
+                    streams[index] = (index,)  # its first documents may not be loaded yet
+        if read_flag("realtime", asked.parameters.get("realtime", "true")):
+            asking = [(streams[index], id_) for index, id_ in wanted if index in streams]
+            stored = iter(await self._current.get_many(asking))
+            found = [self._line_of(next(stored)) if index in streams else None for index, _ in wanted]
+        else:
+            found = [
+                await self._searcher.get(streams[index], id_) if index in streams and index not in errors else None
+                for index, id_ in wanted
+            ]
+        return [
+            errors[index] if line is None and index in errors else line
+            for (index, _), line in zip(wanted, found, strict=True)
+        ]
+
+    def _line_of(self, stored: Stored | None) -> Line | None:
+        if stored is None:
+            return None
+        return Line(
+            ts_ms=stored.ts_ms, seq=stored.seq, received_ms=stored.ts_ms, stream=stored.stream,
+            id=stored.id or self._id_of(stored.seq), version=stored.version, level="", service="", host="",
+            environment="", message="", source=stored.source,
+        )  # fmt: skip
 
     async def _document(self, asked: Asked, index: str, id_: str) -> Answer:
         line = await self._line(asked, index, id_)
@@ -70,18 +114,25 @@ class Gets:
             raise ElasticRefused(illegal_argument("[_mget] requires [docs], objects with [_id], or [ids]"))
         if len(wanted) > _MAX_DOCUMENTS:
             raise ElasticRefused(illegal_argument(f"[_mget] gets at most {_MAX_DOCUMENTS} documents"))
-        return answered(asked, {"docs": [await self._one(asked, index, each) for each in wanted]})
+        pairs = [(str(each.get("_index", index)), str(each.get("_id", ""))) for each in wanted]
+        asking = [pair for pair in pairs if all(pair)]
+        lines = dict(zip(asking, await self._lines(asked, asking), strict=True))
+        docs = [self._one(asked, pair, each, lines.get(pair)) for pair, each in zip(pairs, wanted, strict=True)]
+        return answered(asked, {"docs": docs})
 
-    async def _one(self, asked: Asked, index: str, wanted: dict[str, Any]) -> dict[str, Any]:
-        name, id_ = str(wanted.get("_index", index)), str(wanted.get("_id", ""))
+    def _one(
+        self, asked: Asked, pair: tuple[str, str], wanted: dict[str, Any], found: Line | DxopsError | None
+    ) -> dict[str, Any]:
+        name, id_ = pair
         try:
             if not name or not id_:
                 raise ElasticRefused(illegal_argument("index and id are needed for each document of [docs]"))
+            if isinstance(found, DxopsError):
+                raise found
             source = parse_source(wanted["_source"]) if "_source" in wanted else _filter(asked)
-            line = await self._searcher.get(await self._names.streams(name, {}), id_)
         except DxopsError as error:
             return {"_index": name, "_id": id_, "error": fault_of(error).to_value()["error"]}
-        return _found(line, name, id_, source, whole=keeps_bytes(asked))
+        return _found(found, name, id_, source, whole=keeps_bytes(asked))
 
 
 def _filter(asked: Asked) -> SourceFilter:

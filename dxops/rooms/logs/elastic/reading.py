@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
-from dxops.base.errors import TooLarge
+from dxops.base.errors import TooLarge, Unavailable
+from dxops.rooms.logs.catalog import EMPTY
+from dxops.rooms.logs.elastic.access import CALLER
 from dxops.rooms.logs.elastic.asking import Answer, Asked, Gone, Receive
 from dxops.rooms.logs.model import Rows
+from dxops.rooms.logs.naming import Naming, Resolved, check_seen, naming_of, resolved
+from dxops.rooms.logs.registry import Registry
+from dxops.rooms.logs.searching import Target
 from dxops.rooms.logs.streams import stream_names
-from dxops.wire.elastic.errors import ElasticRefused, Fault, security
-from dxops.wire.elastic.names import Known, read_options, resolve
+from dxops.wire import query_tree as tree
+from dxops.wire.elastic.errors import ElasticRefused, Fault, illegal_argument, security
+from dxops.wire.elastic.names import Options, read_options
 from dxops.wire.es.errors import EsError, error_body
+from dxops.wire.es.query import parse_query
 
 T = TypeVar("T")
+
+_NAMES_S: Final = 2.0
 
 NAME_PARAMETERS: Final = frozenset(
     {"ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "local", "master_timeout"}
@@ -22,17 +32,68 @@ NAME_PARAMETERS: Final = frozenset(
 
 
 class Names:
-    """Index expressions, over the streams that have documents."""
+    """Index expressions, over the registered streams and those that have documents, as far as `CALLER` may see them."""
 
-    def __init__(self, store: Rows, now_ms: Callable[[], int]) -> None:
+    def __init__(self, store: Rows, now_ms: Callable[[], int], registry: Registry | None = None) -> None:
         self._store = store
         self._now_ms = now_ms
+        self._registry = registry
+        self._with_documents: tuple[float, tuple[str, ...]] = (-_NAMES_S, ())
+
+    async def naming(self) -> Naming:
+        """Every name that there is for this caller."""
+        caller = CALLER.get()
+        catalog = EMPTY if self._registry is None else self._registry.catalog
+        return naming_of(catalog, await self._others(), patterns=None if caller is None else caller.streams)
+
+    async def resolved(self, expression: str, options: Options) -> Resolved:
+        """Raises `ElasticRefused`: no such index, or not for this caller."""
+        naming = await self.naming()
+        caller = CALLER.get()
+        check_seen(expression, None if caller is None else caller.streams, naming, self._now_ms())
+        return resolved(expression, naming, options, now_ms=self._now_ms())
 
     async def streams(self, expression: str, parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """Raises `ElasticRefused`: no such index."""
-        options = read_options(parameters)
-        known = Known(indices=await stream_names(self._store))
-        return tuple(resolve(expression, known, options, now_ms=self._now_ms()))
+        """Raises `ElasticRefused`: no such index; an alias with a filter, which only searches know."""
+        found = await self.resolved(expression, read_options(parameters))
+        if found.filters:
+            reason = "an alias with a filter cannot be used here; name the indices"
+            raise ElasticRefused(illegal_argument(reason))
+        return found.streams
+
+    async def target(self, expression: str, parameters: Mapping[str, str], upper_seq: int | None = None) -> Target:
+        """Where to search. Raises `ElasticRefused`: no such index."""
+        found = await self.resolved(expression, read_options(parameters))
+        return Target(found.streams, upper_seq, _only(found) if found.filters else None)
+
+    def forget(self) -> None:
+        """Ask the store again which streams have documents."""
+        self._with_documents = (-_NAMES_S, ())
+
+    async def _others(self) -> tuple[str, ...]:
+        """Streams with documents. Asked every few seconds where everything that comes is registered anyway; without
+        the store what was known last."""
+        if self._registry is None:
+            return tuple(await stream_names(self._store))
+        read_at, names = self._with_documents
+        now = time.monotonic()
+        if now - read_at >= _NAMES_S:
+            try:
+                names = tuple(await stream_names(self._store))
+            except Unavailable:
+                if not names and not self._registry.catalog.streams:
+                    raise
+            self._with_documents = (now, names)
+        return names
+
+
+def _only(found: Resolved) -> tree.Node:
+    """What the filters of aliases let through."""
+    clauses: list[tree.Node] = [tree.Not(tree.Term(("_index",), tuple(found.filters)))]
+    for stream, filters in found.filters.items():
+        either = tree.Or(tuple(parse_query(each) for each in filters))
+        clauses.append(tree.And((tree.Term(("_index",), (stream,)), either)))
+    return tree.Or(tuple(clauses))
 
 
 def answered(asked: Asked, value: Any, status: int = 200) -> Answer:

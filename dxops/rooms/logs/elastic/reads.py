@@ -13,7 +13,7 @@ from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.contexts import Context, Contexts, expiry
 from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read, read_fault, while_connected
-from dxops.rooms.logs.searching import SHARDS, Searcher, Target
+from dxops.rooms.logs.searching import SHARDS, Searcher
 from dxops.wire.elastic.errors import ElasticRefused, fault_of, illegal_argument
 from dxops.wire.elastic.media import check_parameters
 from dxops.wire.es.durations import duration_ms
@@ -28,7 +28,7 @@ _MSEARCH_ONLY: Final = frozenset({"max_concurrent_searches"})
 
 
 class Reads:
-    """`_search`, `_msearch`, `_count`, `_async_search`, scrolls and points in time."""
+    """`_search`, `_msearch`, `_count`, scrolls and points in time."""
 
     def __init__(self, searcher: Searcher, names: Names, contexts: Contexts, now_ms: Callable[[], int]) -> None:
         self._searcher = searcher
@@ -52,10 +52,6 @@ class Reads:
                 return await self._count(asked, "")
             case (index, "_count") if get:
                 return await self._count(asked, index)
-            case ("_async_search",) if post:
-                return await self._async_search(asked, "")
-            case (index, "_async_search") if post:
-                return await self._async_search(asked, index)
             case ("_search", "scroll") | ("_search", "scroll", _) if get:
                 return await self._scroll(asked)
             case ("_search", "scroll") | ("_search", "scroll", _) if asked.method == "DELETE":
@@ -69,16 +65,17 @@ class Reads:
     async def _search(self, asked: Asked, index: str) -> Answer:
         return answered(asked, await self._searched(asked, index))
 
-    async def _async_search(self, asked: Asked, index: str) -> Answer:
-        """Run at once: the answer is complete, so there is no id to ask for it again."""
-        started = self._now_ms()
-        response = await self._searched(asked, index)
-        value = {
-            "is_partial": False, "is_running": False, "start_time_in_millis": started,
-            "expiration_time_in_millis": started + 432_000_000, "completion_time_in_millis": self._now_ms(),
-            "response": response,
-        }  # fmt: skip
-        return answered(asked, value)
+    def parsed(self, asked: Asked, body: bytes) -> SearchRequest:
+        """Raises `ElasticRefused`."""
+        try:
+            return parse_search(_json(body), asked.parameters)
+        except DxopsError as error:
+            _refuse(error, body)
+            raise
+
+    async def run(self, asked: Asked, request: SearchRequest, index: str) -> dict[str, Any]:
+        """The answer to a search that is no scroll."""
+        return await self._run(asked, request, index)
 
     async def _searched(self, asked: Asked, index: str) -> dict[str, Any]:
         may_read(asked)
@@ -103,13 +100,13 @@ class Reads:
     async def _run(self, asked: Asked, request: SearchRequest, index: str) -> dict[str, Any]:
         started = time.perf_counter()
         if request.pit is None:
-            target = Target(await self._names.streams(index, asked.parameters))
+            target = await self._names.target(index, asked.parameters)
             head: dict[str, Any] = {}
         else:
             if index:
                 raise ElasticRefused(illegal_argument("[indices] cannot be used with point in time"))
             context = self._contexts.read(request.pit.id, "pit", self._now_ms())
-            target = Target(await self._names.streams(context.indices, context.options), context.upper_seq)
+            target = await self._names.target(context.indices, context.options, context.upper_seq)
             keep_ms = request.pit.keep_alive_ms
             if keep_ms is not None:
                 context = msgspec.structs.replace(context, expires_ms=expiry(self._now_ms(), keep_ms))
@@ -120,7 +117,7 @@ class Reads:
     async def _page(self, asked: Asked, request: SearchRequest, context: Context) -> dict[str, Any]:
         """One page of a scroll. Aggregations come with the first."""
         started = time.perf_counter()
-        target = Target(await self._names.streams(context.indices, context.options), context.upper_seq)
+        target = await self._names.target(context.indices, context.options, context.upper_seq)
         if context.after:
             request = msgspec.structs.replace(request, aggregations=())
         found = await self._searcher.search(request, target, after=context.after, whole=keeps_bytes(asked))
@@ -172,7 +169,7 @@ class Reads:
         body = await asked.body()
         try:
             query = parse_count(_json(body), asked.parameters)
-            target = Target(await self._names.streams(index, asked.parameters))
+            target = await self._names.target(index, asked.parameters)
             count = await while_connected(asked, self._searcher.count(query, target))
         except DxopsError as error:
             _refuse(error, body)

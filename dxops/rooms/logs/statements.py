@@ -1,0 +1,60 @@
+"""Running the explorer's statements: within caps of time and size, and with the SQL that ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from dxops.base.errors import TooLarge
+from dxops.rooms.logs.filters import Times
+from dxops.rooms.logs.model import Rows
+
+T = TypeVar("T")
+
+MAX_SECONDS: Final = 20
+_CAPS: Final[dict[str, object]] = {
+    "max_query_size": 16 << 20,
+    "max_result_bytes": 256 << 20,
+    "result_overflow_mode": "throw",
+    "timeout_overflow_mode": "throw",
+}
+
+
+class Asked(msgspec.Struct, Generic[T], frozen=True):
+    """An answer and the statement it came from."""
+
+    answer: T
+    sql: str
+
+
+@contextmanager
+def capped() -> Iterator[None]:
+    """A cap that a query met, as the explorer says it."""
+    try:
+        yield
+    except TooLarge as error:
+        late = error.code in ("clickhouse_159", "clickhouse_160")
+        what = "the search took longer than it may" if late else error.message
+        hint = "choose a shorter time range, fewer streams, or a query with a whole word in it"
+        raise TooLarge(what, code="timeout" if late else "too_large", hint=hint) from error
+
+
+class Statements:
+    """`id_of` makes the id of a document without one from its sequence number."""
+
+    def __init__(self, store: Rows, times: Callable[[], Times], id_of: Callable[[int], str]) -> None:
+        self._store = store
+        self._times = times
+        self._id_of = id_of
+
+    @property
+    def times(self) -> Times:
+        """How dates in queries are read now."""
+        return self._times()
+
+    async def _rows(self, sql: str, seconds: int = MAX_SECONDS) -> Sequence[Sequence[Any]]:
+        with capped():
+            return (await self._store.query(sql, settings=_CAPS | {"max_execution_time": seconds})).rows
