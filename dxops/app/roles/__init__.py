@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from dxops.app.data import DataDirectory
 from dxops.app.foundation import Foundation
+from dxops.app.log_files import keep_own_log_small
 from dxops.app.notify import Notifier
 from dxops.base.errors import DxopsError
 from dxops.base.log import configure_logging
@@ -64,6 +65,7 @@ async def _run(role: str, data: DataDirectory) -> None:
     _watch_lifeline(loop, stop)
     notifier = Notifier()
     beat = asyncio.create_task(notifier.heartbeat(role), name="heartbeat")
+    bound = asyncio.create_task(keep_own_log_small(), name="log file")
     house = _furnish(role, data)
     try:
         module = importlib.import_module(f"dxops.app.roles.{role}")
@@ -71,6 +73,7 @@ async def _run(role: str, data: DataDirectory) -> None:
     finally:
         notifier.tell(ROLE=role, PID=str(os.getpid()), STOPPING="1")
         beat.cancel()
+        bound.cancel()
         await house.close()
 
 
