@@ -7,7 +7,7 @@ from typing import Protocol
 
 from dxops.base.actors import Actor, Scope
 from dxops.base.clock import Clock
-from dxops.base.errors import Forbidden
+from dxops.base.errors import Forbidden, Refused
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.streams import stream_names
 from dxops.wire import query_tree as tree
@@ -21,7 +21,7 @@ class Registry(Protocol):
     """What names mean beyond the streams that have documents."""
 
     async def known(self) -> Known:
-        """Indices, aliases and data streams."""
+        """Indices, aliases and data streams; nothing behind an alias with a filter."""
         ...
 
 
@@ -44,6 +44,10 @@ class Reach:
         known = await self.known()
         if wanted and all(name.startswith("-") for name in wanted):
             wanted = ["*", *wanted]
+        for name in wanted:
+            if known.aliases.get(name) == ():
+                hint = "name its streams, and put the filter into the query"
+                raise Refused(f"the alias '{name}' has a filter, which does not count here", field="stream", hint=hint)
         now_ms = int(self._clock.now().timestamp() * 1000)
         found = indices_of(resolve(",".join(wanted) or "*", known, _LENIENT, now_ms=now_ms), known)
         if limits is not None:

@@ -127,12 +127,18 @@ class Registry:
 
     async def known(self) -> Known:
         """Every name, for a process that does not `watch`: as of now, or as last known while PostgreSQL is away. A data
-        stream stands for itself, not for its backing indices."""
+        stream stands for itself, not for its backing indices; nothing stands behind an alias with a filter."""
         with suppress(Unavailable):
             await self.refresh()
         known = naming_of(self._catalog).known
         streams = {name: (name,) for name in known.data_streams}
-        return msgspec.structs.replace(known, indices=known.names_of_indices(), data_streams=streams)
+        filtered = {
+            alias
+            for alias, behind in self._catalog.aliases.items()
+            if any(options.get("filter") is not None for options in behind.values())
+        }
+        aliases = {name: () if name in filtered else tuple(behind) for name, behind in known.aliases.items()}
+        return msgspec.structs.replace(known, indices=known.names_of_indices(), aliases=aliases, data_streams=streams)
 
     async def watch(self) -> None:
         """Follow what others change, and write down what was seen. Never ends by itself; cancel it."""
