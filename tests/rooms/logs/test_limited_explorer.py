@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -35,15 +35,21 @@ class Catalogue:
 
 
 @pytest.fixture
-async def limited(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    store, clock = LocalStore(tmp_path), SystemClock()
+def store(tmp_path: Path) -> Iterator[LocalStore]:
+    made = LocalStore(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def limited(store: LocalStore) -> AsyncIterator[httpx.AsyncClient]:
+    clock = SystemClock()
     now_ms = int(clock.now().timestamp() * 1000)
     store.add([orjson.dumps({"message": "mine 1", "where": "here"})], [now_ms], "app-1")
     store.add([orjson.dumps({"message": "secret 1", "where": "secret", "secret_field": 1})], [now_ms], "topsecret")
     logs = Logs(store, b"k" * 32, clock, Catalogue())
     async with explorer_client(store, clock, LIMITED, logs) as made:
         yield made
-    store.close()
 
 
 async def test_every_answer_is_about_its_own_streams(limited: httpx.AsyncClient) -> None:
