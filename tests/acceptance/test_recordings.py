@@ -37,12 +37,7 @@ def as_texts(settings: Any) -> Any:
     return [as_texts(each) for each in settings] if isinstance(settings, list) else str(settings)
 
 
-BULK_PIPELINES = pytest.mark.xfail(reason="pipelines that run on bulk come with another branch", strict=False)
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=BULK_PIPELINES) if name.startswith("filebeat") else name for name in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_conversation_replays_clean(client: httpx.Client, name: str) -> None:
     recording = json.loads((RECORDINGS / f"{name}.json").read_text())
     speak(client, recording)

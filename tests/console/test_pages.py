@@ -14,7 +14,7 @@ from dxops.rooms.delivery.model import LogText, ModuleInput, Release, Source, Vi
 from tests.console.conftest import enter
 from tests.console.demo import DemoHouse
 
-PAGES = ("/", "/runs", "/content", "/people", "/tokens", "/audit", "/profile", "/system", "/console/design")
+PAGES = ("/", "/runs", "/logs", "/content", "/people", "/tokens", "/audit", "/profile", "/system", "/console/design")
 HOSTILE = "<img src=x onerror=alert(1)>"
 BREAKER = "\"'><script>alert(2)</script>"
 DEVELOPER = Actor(kind="person", id="per_x", name=BREAKER, scopes=ROLE_SCOPES[Role.DEVELOPER])
@@ -242,6 +242,22 @@ async def test_a_token_is_shown_once_and_works_until_revoked(house: DemoHouse, o
     assert (await owner.post(action[1])).status_code == 303
     assert "revoked" in (await owner.get("/tokens")).text
     assert (await owner.post("/tokens", data={"name": "none", "days": "30"})).status_code == 422
+
+
+async def test_a_token_for_logs_is_limited_to_streams(house: DemoHouse, owner: httpx.AsyncClient) -> None:
+    page = (await owner.get("/tokens")).text
+    assert "logs:write" in page
+    assert "Only these log streams" in page
+    fields = {"name": "shipper", "scopes": ["logs:write"], "streams": "app-*, web-1", "days": "30"}
+    made = await owner.post("/tokens", data=fields)
+    secret = re.search(r'data-copy="(dxo_[^"]+)"', made.text)
+    assert secret
+    actor = await house.accounts.tokens.token(secret[1])
+    assert (actor.scopes, actor.streams) == (frozenset({Scope.LOGS_WRITE}), frozenset({"app-*", "web-1"}))
+    assert "logs of app-*, web-1" in (await owner.get("/tokens")).text
+    wrong = await owner.post("/tokens", data={**fields, "streams": "UPPER"})
+    assert wrong.status_code == 422
+    assert "lowercase" in wrong.text
 
 
 async def test_own_password_and_sessions(owner: httpx.AsyncClient) -> None:
