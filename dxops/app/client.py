@@ -14,7 +14,16 @@ import httpx
 
 from dxops.app.data import DataDirectory
 from dxops.app.endpoints import endpoints
-from dxops.base.errors import Conflict, DxopsError, Forbidden, Missing, Refused, Unauthenticated, Unavailable
+from dxops.base.errors import (
+    Conflict,
+    DxopsError,
+    Forbidden,
+    Missing,
+    Refused,
+    Unauthenticated,
+    Unavailable,
+    Unreadable,
+)
 
 _KINDS: dict[int, type[DxopsError]] = {401: Unauthenticated, 403: Forbidden, 404: Missing, 409: Conflict}
 _TIMEOUT = httpx.Timeout(30.0, read=600.0, write=600.0)
@@ -93,8 +102,12 @@ def raise_for_error(answer: httpx.Response) -> None:
     try:
         told = answer.json()["error"]
         message, code, hint, field = (told.get(key) for key in ("message", "code", "hint", "field"))
+        position = told.get("position")
     except (ValueError, KeyError, TypeError, AttributeError):
         message, code, hint, field = f"{answer.request.url} answered {answer.status_code}", None, None, None
+        position = None
+    if isinstance(position, int):
+        raise Unreadable(message, code=code, hint=hint, field=field, position=position, length=told.get("length"))
     kind = _KINDS.get(answer.status_code, Unavailable if answer.status_code >= 500 else Refused)
     raise kind(message, code=code, hint=hint, field=field)
 

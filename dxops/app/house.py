@@ -44,6 +44,7 @@ from dxops.rooms.logs.config import DROP_OLDEST
 from dxops.rooms.logs.keeping import Keeping
 from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.service import Logs
+from dxops.rooms.logs.stored_aliases import StoredAliases
 from dxops.rooms.origin.app import OriginApp
 from dxops.rooms.origin.exchange import AccessLog
 from dxops.rooms.origin.prepare import Preparation
@@ -205,7 +206,7 @@ class House:
 
     @cached_property
     def logs(self) -> Logs:
-        return Logs(self.clickhouse, auto_id_key(self.data), self.clock)
+        return Logs(self.clickhouse, auto_id_key(self.data), self.clock, StoredAliases(self.database))
 
     @cached_property
     def saved_searches(self) -> SavedSearches:

@@ -14,7 +14,7 @@ from dxops.rooms.delivery.model import LogText, ModuleInput, Release, Source, Vi
 from tests.console.conftest import enter
 from tests.console.demo import DemoHouse
 
-PAGES = ("/", "/runs", "/content", "/people", "/tokens", "/audit", "/profile", "/system", "/console/design")
+PAGES = ("/", "/runs", "/logs", "/content", "/people", "/tokens", "/audit", "/profile", "/system", "/console/design")
 HOSTILE = "<img src=x onerror=alert(1)>"
 BREAKER = "\"'><script>alert(2)</script>"
 DEVELOPER = Actor(kind="person", id="per_x", name=BREAKER, scopes=ROLE_SCOPES[Role.DEVELOPER])

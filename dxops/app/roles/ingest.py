@@ -13,6 +13,7 @@ from dxops.app.indices import Describing, now_ms
 from dxops.app.inside import door as inside_door
 from dxops.app.inside import make_secret
 from dxops.app.listeners import Listener, Listeners
+from dxops.app.store_guard import guard
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
 from dxops.engines.clickhouse.client import ClickHouse
@@ -73,7 +74,8 @@ async def _serve(
             ),
         )
         watch = asyncio.create_task(describing.watch(), name="catalogue")
-        tasks = [keeping, watch]
+        guarding = asyncio.create_task(guard(base.data, settings, spool, store), name="store guard")
+        tasks = [keeping, watch, guarding]
         if settings.own_logs.follow:
             own = OwnLogs(base.data.logs, places, spool, clock)
             tasks.append(asyncio.create_task(own.run(), name="own logs"))

@@ -14,11 +14,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from dxops.wire.clickhouse_http import code_of
+
+_NO_SPACE: Final = 243
 
 
 class EngineError(Exception):
@@ -76,9 +78,10 @@ class Stream:
 class Insert:
     """An insert under way: `append` bytes of its format, then `finish` or `cancel`."""
 
-    def __init__(self, connection: Any, inserter: Any) -> None:
+    def __init__(self, connection: Any, sql: str, input_format: str) -> None:
         self._connection = connection
-        self._inserter = inserter
+        self._failed_before = _failed_inserts(connection)
+        self._inserter = connection.send_insert(sql, input_format)
         self._open = True
 
     def append(self, data: bytes) -> None:
@@ -87,10 +90,17 @@ class Insert:
             self._connection.insert_append(self._inserter, data)
 
     def finish(self) -> Written:
-        """Commit. Raises `EngineError`."""
+        """Commit. Raises `EngineError`.
+
+        The library reports success for an insert whose commit failed, as on a full disk. ClickHouse counts it as
+        failed, so that count decides; another insert that fails meanwhile makes this one look so too, which a token
+        mends.
+        """
         self._open = False
         with _engine_errors():
             result = self._connection.insert_done(self._inserter)
+            if _failed_inserts(self._connection) != self._failed_before:
+                raise EngineError(_newest_error(self._connection))
         return Written(result.rows_written(), result.bytes_written())
 
     def cancel(self) -> None:
@@ -121,7 +131,7 @@ class Handle:
     def insert(self, sql: str, input_format: str) -> Insert:
         """`sql` ends before FORMAT and VALUES. Raises `EngineError`."""
         with _engine_errors():
-            return Insert(self._connection, self._connection.send_insert(sql, input_format))
+            return Insert(self._connection, sql, input_format)
 
     def statements(self, sql: str) -> tuple[int, bool]:
         """How many statements there are (0 where they do not parse), and whether they only read."""
@@ -153,6 +163,24 @@ def connect(data: Path, config: Path) -> Handle:
     opens: Any = _chdb  # its type stubs leave out the connection
     with _engine_errors():
         return Handle(opens.connect(f"{data}?config-file={config}"))
+
+
+def _failed_inserts(connection: Any) -> int:
+    """How many inserts this process has seen fail."""
+    sql = "SELECT value FROM system.events WHERE event = 'FailedInsertQuery'"
+    found = _part(connection.query(sql, "TSV", params={}))
+    return int(found.data or b"0")
+
+
+def _newest_error(connection: Any) -> str:
+    """Why, as far as it can be told. Another insert's error may be the newest, so only a full disk is called by its
+    number; everything else is a matter of trying again."""
+    sql = "SELECT code, last_error_message FROM system.errors ORDER BY last_error_time DESC, code = 243 DESC LIMIT 1"
+    found = _part(connection.query(sql, "JSONCompactEachRow", params={}))
+    code, message = msgspec.json.decode(found.data, type=tuple[int, str]) if found.data else (0, "no reason is known")
+    if code == _NO_SPACE:
+        return f"Code: {code}. DB::Exception: {message}. (NOT_ENOUGH_SPACE)"
+    return f"Code: 425. DB::Exception: the insert was not committed: {message}. (SYSTEM_ERROR)"
 
 
 def _part(result: Any) -> Part:

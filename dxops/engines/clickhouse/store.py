@@ -28,6 +28,11 @@ log = logging.getLogger(__name__)
 _MB = 1024 * 1024
 _KILL_EVERY_S = 0.1
 _LONGEST_CHANGE_S = 6 * 3600  # a backup or a mutation may ask for that much
+_NOTHING_ASIDE = {
+    f"max_bytes_{kind}before_external_{what}": "0" for kind in ("", "ratio_") for what in ("sort", "group_by")
+}
+"""On a disk that is nearly full a query that needs more than its memory fails, and takes no room from inserts.
+chDB keeps to no limit of what queries put aside (`max_temporary_data_on_disk_size`)."""
 _BODIES_MB = 160  # bodies held in memory, all requests together
 
 
@@ -135,6 +140,8 @@ class Store:
                 found.setdefault("deduplicate_insert", "disable")  # equal rows are only doubles when a token says so
         if job.only_reads:
             found["readonly"] = "1"
+        if self.embedded.cramped():
+            found |= _NOTHING_ASIDE
         return found
 
     async def finished(self, running: Running, work: Callable[[], T], gone: asyncio.Future[object]) -> T | None:

@@ -116,6 +116,11 @@ class Keeping:
             bytes=round(self._config.keep_gb * GB) if self._config.keep_gb else None,
         )
 
+    @property
+    def currency(self) -> str:
+        """What money is counted in."""
+        return self._config.currency
+
     async def overview(self, disk: DiskSpace | None = None) -> Overview:
         """Raises `Unavailable` while the store is away."""
         async with self._database.begin() as tx:

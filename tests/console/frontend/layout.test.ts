@@ -67,6 +67,8 @@ test("ranges in words", () => {
   assert.equal(describeRange("now-1d/d", "now/d", utc), "Yesterday");
   assert.equal(describeRange("2026-01-02T03:04:05Z", "2026-01-02T04:00:00.5Z", utc), "02 Jan 2026, 03:04:05 – 04:00:00.500");
   assert.equal(describeRange("2026-01-02T23:00:00Z", "now", utc), "02 Jan 2026, 23:00:00 – now");
+  const now = Date.parse("2026-06-01T00:00:00Z");
+  assert.equal(describeRange("2025-12-31T23:00:00Z", "2026-01-01T01:00:00Z", utc, now), "31 Dec 2025, 23:00:00 – 01 Jan, 01:00:00");
 });
 
 test("the calendar of a zone, over the change of its clocks", () => {

@@ -14,7 +14,10 @@ import msgspec
 import orjson
 import pytest
 
+from dxops.base.actors import Actor, Scope
 from dxops.base.clock import ManualClock
+from dxops.rooms.logs.model import Selection
+from dxops.rooms.logs.service import Logs
 from tests.rooms.logs.local import LocalStore
 from tests.rooms.logs.served import VIEWER, explorer_client
 
@@ -340,3 +343,50 @@ async def test_what_is_completed_can_be_read(store: LocalStore) -> None:
             for item in items:
                 found = await got(client, "/search", lang=lang, query="odd:" + item["insert"], **where)
                 assert item["label"] in [line["source"]["odd"] for line in found["items"]], (lang, item)
+
+
+class OneAlias:
+    async def aliases(self) -> dict[str, tuple[str, ...]]:
+        return {"all-of-them": ("app-logs", "other-logs"), "some": ()}
+
+
+LIMITED = Actor(kind="token", id="t", name="shop", scopes=frozenset({Scope.LOGS_READ}), streams=frozenset({"other-*"}))
+
+
+async def test_a_limited_token_sees_its_streams_and_no_others_anywhere(store: LocalStore) -> None:
+    clock = ManualClock(NOW)
+    logs = Logs(store, b"k" * 32, clock, OneAlias())
+    async with explorer_client(store, clock, LIMITED, logs) as client:
+        for streams in ([], ["*"], ["all-of-them"], ["app-logs", "other-logs"], ["-nothing"]):
+            found = await got(client, "/search", stream=streams)
+            assert [line["stream"] for line in found["items"]] == ["other-logs"], streams
+        assert (await got(client, "/search", stream="app-logs"))["total"] == 0
+        assert (await got(client, "/search", query="_index:app-logs"))["total"] == 0
+        assert (await got(client, "/histogram"))["total"] == 1
+        assert {field["name"] for field in (await got(client, "/fields"))["items"]} == {"big", "msg"}
+        assert (await got(client, "/fields/n/values"))["having"] == 0
+        assert (await got(client, "/fields/n/values", stream="app-logs"))["numbers"] is None
+        assert [each["template"] for each in (await got(client, "/patterns"))["items"]] == ["other"]
+        around = await got(client, "/around", stream="app-logs", ts_ms=NOON + 20_000, seq="21")
+        assert around["items"] == []
+        assert (await client.get("/lines/app-logs/21")).status_code == 404
+        assert [each["name"] for each in (await got(client, "/streams"))["items"]] == ["other-logs"]
+        assert (await client.get("/export")).text.count("\n") == 1
+        assert (await got(client, "/complete", text="tag"))["items"] == []
+        assert (await got(client, "/complete", text="service.name:"))["items"] == []
+    for names in ((), ("*",), ("app-logs",), ("all-of-them", "app-*")):
+        node = await logs.reach.arriving(LIMITED, names)
+        for line in await logs.explorer.arrived(Selection(query=node), 0):
+            assert line.stream == "other-logs", names
+
+
+async def test_an_alias_stands_for_its_streams(store: LocalStore) -> None:
+    clock = ManualClock(NOW)
+    logs = Logs(store, b"k" * 32, clock, OneAlias())
+    async with explorer_client(store, clock, VIEWER, logs) as client:
+        assert (await got(client, "/search", stream="all-of-them"))["total"] == 61
+        assert (await got(client, "/search", stream="all-of-*"))["total"] == 61
+        error = await refused(client, "/search", stream="some")
+        assert (error["status"], error["field"]) == (400, "stream")
+    node = await logs.reach.arriving(VIEWER, ["all-of-them"])
+    assert len(await logs.explorer.arrived(Selection(query=node), 0)) == 61

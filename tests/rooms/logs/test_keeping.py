@@ -257,9 +257,10 @@ async def _describe(tx, *, complete: bool) -> None:  # type: ignore[no-untyped-d
     if complete:
         await tx.execute(
             text(
-                "INSERT INTO logs.streams "
-                "(name, kind, uuid, created_at, by_write, settings, mappings, backing, rollovers) "
-                "VALUES ('logs-app', 'index', 'u', now(), false, :settings, '{}', '[]', '{}')"
+                """
+                INSERT INTO logs.streams
+                    (name, kind, uuid, created_at, by_write, settings, mappings, backing, rollovers)
+                VALUES ('logs-app', 'index', 'u', now(), false, :settings, '{}', '[]', '{}')"""
             ),
             {"settings": settings},
         )

@@ -78,7 +78,7 @@ export class FieldList {
     const rest = fits.filter(({ name }) => !columns.includes(name)).sort((one, other) => rank(one) - rank(other) || other.documents - one.documents);
     const focused = (document.activeElement as HTMLElement | null)?.closest<HTMLElement>("[data-field-row]")?.dataset["fieldRow"];
     const group = (title: string, fields: FieldInfo[]): Node[] =>
-      fields.length === 0 ? [] : [h("h3", { class: "field-group" }, title, h("span", { class: "faint num" }, ` ${fields.length}`)), h("ul", {}, ...fields.slice(0, MOST).map((field) => this.#row(field, columns.includes(field.name))))];
+      fields.length === 0 ? [] : [h("h2", { class: "field-group" }, title, h("span", { class: "faint num" }, ` ${fields.length}`)), h("ul", {}, ...fields.slice(0, MOST).map((field) => this.#row(field, columns.includes(field.name))))];
     this.#box.replaceChildren(...group("Columns", picked), ...group("Fields", rest));
     if (rest.length > MOST) this.#box.append(h("p", { class: "tiny faint field-more" }, `${count(rest.length - MOST)} more; type a part of the name`));
     if (fits.length === 0) this.#box.append(h("p", { class: "tiny faint field-more" }, this.fields.length ? "No field by that name." : "No fields in this range."));

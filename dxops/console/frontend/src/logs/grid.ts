@@ -39,6 +39,8 @@ export class Grid {
       iconButton("circle-minus", "Filter it out", () => this.#filter(true)),
       iconButton("copy", "Copy the value", () => this.#toolsOf && void copy(shown(valueOf(this.#toolsOf.line, this.#toolsOf.field)), "Value")));
     for (const button of this.#tools.querySelectorAll("button")) button.tabIndex = -1;
+    // beside the table: its rows may hold nothing but cells
+    this.#scroller.after(this.#tools);
     let waiting = false;
     this.#scroller.addEventListener("scroll", () => {
       if (waiting) return;
@@ -53,7 +55,7 @@ export class Grid {
     new ResizeObserver(() => this.#draw()).observe(this.#scroller);
     this.#body.addEventListener("click", (event) => this.#clicked(event));
     this.#body.addEventListener("pointerover", (event) => this.#hovered(event));
-    this.#body.addEventListener("pointerleave", () => (this.#tools.hidden = true));
+    this.#scroller.parentElement?.addEventListener("pointerleave", () => (this.#tools.hidden = true));
     this.#body.addEventListener("focusin", (event) => {
       const item = (event.target as Element).closest<HTMLElement>("[data-index]");
       if (item) this.#setCurrent(Number(item.dataset["index"]));
@@ -164,7 +166,6 @@ export class Grid {
         if (next?.isConnected) next.before(element);
         else this.#body.append(element);
       }
-      if (!this.#tools.isConnected) this.#body.append(this.#tools);
     }
     this.#measure(fresh.map(([index]) => index));
     for (const [index, element] of this.#drawn) element.style.transform = `translateY(${this.#heights.top(index)}px)`;
@@ -306,8 +307,12 @@ export class Grid {
     }
     this.#toolsOf = { line, field: cell.dataset["field"] ?? "" };
     this.#tools.hidden = false;
-    const right = Math.min(cell.offsetLeft + cell.offsetWidth, this.#scroller.scrollLeft + this.#scroller.clientWidth - 4);
-    this.#tools.style.transform = `translate(${Math.max(cell.offsetLeft, right - this.#tools.offsetWidth - 2)}px, ${this.#heights.top(Number(item.dataset["index"])) + 1}px)`;
+    const [at, box] = [cell.getBoundingClientRect(), this.#scroller.getBoundingClientRect()];
+    // at the end of a wide cell, else behind it: what is pointed at stays readable
+    const wide = this.#tools.offsetWidth;
+    const edge = this.#scroller.clientWidth - wide - 4;
+    const behind = at.right - box.left + (at.width > wide * 3 ? -wide - 2 : -2);
+    this.#tools.style.transform = `translate(${Math.min(edge, behind)}px, ${item.getBoundingClientRect().top - box.top + 1}px)`;
   }
 
   #filter(out: boolean): void {

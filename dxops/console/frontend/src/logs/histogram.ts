@@ -205,7 +205,7 @@ export class Histogram {
     } else if (event.key === "Enter" && this.#cursor >= 0) {
       event.preventDefault();
       this.#zoom(this.#anchor < 0 ? this.#cursor : this.#anchor, this.#cursor);
-    } else if (event.key === "Escape" && this.#cursor >= 0) {
+    } else if (event.key === "Escape" && (this.#cursor >= 0 || this.#drag)) {
       event.preventDefault();
       this.#cursor = -1;
       this.#cancel();

@@ -34,8 +34,9 @@ export class Pills {
   #pill(filter: Filter, index: number): HTMLElement {
     const { not, field, value } = described(filter);
     const words = `${filter.off ? "disabled: " : ""}${not ? "not " : ""}${field}: ${value}`;
-    const button = h("button", { type: "button", class: "pill-main", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": `Filter ${words}`, title: words, click: () => this.#menu(button, filter, index) },
-      not ? h("span", { class: "not" }, "not") : null, h("span", { class: "name" }, `${field}:`), h("b", {}, value));
+    const button = h("button", { type: "button", class: "pill-main", "aria-haspopup": "menu", "aria-expanded": "false", title: words, click: () => this.#menu(button, filter, index) },
+      h("span", { class: "visually-hidden" }, filter.off ? "Disabled filter " : "Filter "),
+      not ? h("span", { class: "not" }, "not ") : null, h("span", { class: "name" }, `${field}: `), h("b", {}, value));
     return h("span", { class: `pill${filter.off ? " off" : ""}`, "data-pill": true }, button,
       h("button", { type: "button", class: "remove", "aria-label": `Remove the filter ${words}`, click: () => this.#put(index, null) }, icon("x")));
   }

@@ -57,7 +57,7 @@ export class QueryBar {
 
   show(state: State): void {
     if (this.#input.value !== state.q) this.#input.value = state.q;
-    this.#lang.firstChild!.textContent = state.lang === "kql" ? "KQL" : "Lucene";
+    need("lx-lang-name").textContent = state.lang === "kql" ? "KQL" : "Lucene";
     this.#dirty();
   }
 

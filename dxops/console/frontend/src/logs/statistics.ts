@@ -43,7 +43,7 @@ export class Statistics {
       h("div", { class: "statistics" }, ...shown.map((field) => {
         const body = h("div", { class: "stack-tight" }, h("span", { class: "skeleton" }, " "), h("span", { class: "skeleton" }, " "));
         const card = h("section", { class: "statistic", "data-statistics": field.name, "aria-label": field.name },
-          h("h3", {}, h("span", { class: `kind ${kindOf(field)}`, title: field.kinds.join(", ") }), h("span", { class: "clip", title: field.name }, field.name), field.conflict ? h("span", { class: "badge warn" }, field.kinds.join(", ")) : null), body);
+          h("h2", {}, h("span", { class: `kind ${kindOf(field)}`, title: field.kinds.join(", ") }), h("span", { class: "clip", title: field.name }, field.name), field.conflict ? h("span", { class: "badge warn" }, field.kinds.join(", ")) : null), body);
         this.#watch.observe(card);
         return card;
       })));

@@ -115,8 +115,12 @@ export const ticks = (start: number, end: number, most: number, zone: Zone): { a
   return made;
 };
 
-/** `Last 15 minutes`, `24 Nov 2026, 10:00 to 11:00`, or what was written. */
-export const describeRange = (from: string, to: string, zone: Zone): string => {
+/** `Last 15 minutes`, `24 Nov 2026, 10:00 to 11:00`, or what was written. The year of `now` goes without saying. */
+export const describeRange = (from: string, to: string, zone: Zone, now?: number): string => {
+  const long = (ms: number): string => {
+    const text = zone.long(ms);
+    return now === undefined || zone.parts(ms).year !== zone.parts(now).year ? text : text.replace(/ \d{4},/, ",");
+  };
   const quick = QUICK.find(([start, end]) => start === from && end === to);
   if (quick) return quick[2];
   const last = /^now-(\d+)([smhdwMy])$/.exec(from);
@@ -126,13 +130,13 @@ export const describeRange = (from: string, to: string, zone: Zone): string => {
   }
   const [start, end] = [absolute(from), absolute(to)];
   if (start !== null && end !== null) {
-    const [a, b] = [zone.long(start), zone.long(end)];
+    const [a, b] = [long(start), long(end)];
     const day = a.split(", ")[0];
     return b.startsWith(`${day},`) ? `${a} – ${b.split(", ")[1]}` : `${a} – ${b}`;
   }
   const one = (text: string): string => {
     const at = absolute(text);
-    return at === null ? text : zone.long(at);
+    return at === null ? text : long(at);
   };
   return `${one(from)} – ${one(to)}`;
 };

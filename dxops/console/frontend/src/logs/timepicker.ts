@@ -24,7 +24,7 @@ export class TimePicker {
 
   show(): void {
     const { from, to, every } = this.#page.state;
-    const text = describeRange(from, to, this.#page.zone);
+    const text = describeRange(from, to, this.#page.zone, Date.now());
     this.#label.textContent = text;
     this.#button.title = this.#page.zone.name;
     need("lx-every").textContent = every ? (EVERY.find(([seconds]) => seconds === every)?.[1] ?? `${every} s`) : "";
