@@ -9,6 +9,7 @@ from dxops.rooms.logs.elastic.app import Reader
 from dxops.rooms.logs.elastic.async_search import AsyncSearches
 from dxops.rooms.logs.elastic.catalogue import Catalogue
 from dxops.rooms.logs.elastic.changes import Changes
+from dxops.rooms.logs.elastic.checking import Checking
 from dxops.rooms.logs.elastic.contexts import Contexts
 from dxops.rooms.logs.elastic.gets import Gets
 from dxops.rooms.logs.elastic.reading import Names
@@ -40,5 +41,6 @@ def readers(
         Tabling(Tables(store, ids, now_ms), searcher, names, contexts, runs, now_ms),
         Gets(searcher, names, writes.writing.current, ids.id_of),
         Changes(changing, names, writes, Tasks(now_ms)),
+        Checking(store, searcher, names),
         Catalogue(store, searcher, names, writes),
     )
