@@ -28,7 +28,8 @@ from dxops.wire.elastic.auto_ids import AutoIds
 def readers(
     store: Rows, writes: Writes, id_key: bytes, now_ms: Callable[[], int], registry: Registry | None = None
 ) -> tuple[Reader, ...]:
-    """`id_key` makes the ids of documents and signs those of scrolls. `writes` knows what is not yet loaded."""
+    """What reads documents, and what changes them by a query. `id_key` makes the ids of documents and signs those of
+    scrolls. `writes` knows what is not yet loaded."""
     ids = AutoIds(id_key)
     searcher = Searcher(store, ids, now_ms)
     names = Names(store, now_ms, registry)

@@ -92,6 +92,8 @@ class Writes:
             reason = "[_source] of a bulk request is not supported; give it in the body of each update"
             raise ElasticRefused(illegal_argument(reason))
         outcome, end = await self._writing.store(bulk, tenant=asked.caller.tenant)
+        if outcome.got and not asked.caller.may_read:
+            outcome.got = {}
         await self._refreshed(asked, end)
         took_ms = int((time.perf_counter() - started) * 1000)
         answer = encode_answer(bulk, outcome, took_ms=took_ms, filter_path=given.get("filter_path", ""))
@@ -117,6 +119,8 @@ class Writes:
             lines.append(_one_line(_with_source_option(source, given) if op == "update" else source))
         bulk = await self._prepared(asked, b"\n".join(lines) + b"\n", Defaults())
         outcome, end = await self._writing.store(bulk, tenant=asked.caller.tenant)
+        if outcome.got and not asked.caller.may_read:
+            outcome.got = {}
         await self._refreshed(asked, end)
         (item,) = orjson.loads(encode_answer(bulk, outcome, took_ms=0))["items"][0].values()
         status = item.pop("status")
