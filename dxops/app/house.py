@@ -14,6 +14,7 @@ from dxops.app.disks import store_disk
 from dxops.app.elastic import auto_id_key
 from dxops.app.endpoints import dialled
 from dxops.app.inside import Inside, read_secret
+from dxops.app.moments import new_uuid, now_ms
 from dxops.app.roles.states import SupervisedRoles
 from dxops.app.settings import Settings
 from dxops.app.spool_view import SpoolWatch
@@ -44,7 +45,6 @@ from dxops.rooms.logs.config import DROP_OLDEST
 from dxops.rooms.logs.keeping import Keeping
 from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.service import Logs
-from dxops.rooms.logs.stored_aliases import StoredAliases
 from dxops.rooms.origin.app import OriginApp
 from dxops.rooms.origin.exchange import AccessLog
 from dxops.rooms.origin.prepare import Preparation
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
     from dxops.console.house import Installation
+    from dxops.rooms.logs.registry import Registry
 
 
 class House:
@@ -101,6 +102,14 @@ class House:
                 hint="set postgres.reader_url, or let the user of postgres.url create roles and restart",
             )
         return reader_url(self.postgres_url, path.read_text().strip())
+
+    @cached_property
+    def log_registry(self) -> Registry:
+        """What describes log streams. Not watched: ask `known`, which looks whether there is news."""
+        from dxops.engines.postgres.plain import PlainDatabase
+        from dxops.rooms.logs.registry import Registry
+
+        return Registry(PlainDatabase(lambda: self.postgres_url), lambda: now_ms(self.clock), new_uuid)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -206,7 +215,7 @@ class House:
 
     @cached_property
     def logs(self) -> Logs:
-        return Logs(self.clickhouse, auto_id_key(self.data), self.clock, StoredAliases(self.database))
+        return Logs(self.clickhouse, auto_id_key(self.data), self.clock, self.log_registry)
 
     @cached_property
     def saved_searches(self) -> SavedSearches:

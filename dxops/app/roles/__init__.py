@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import logging
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 ROLES = ("store", "ingest", "loader", "web", "edge", "worker")
 DRAIN_S = 10.0
+_OPEN_FILES = 65_536
 _WITHOUT_ROOMS = ("store", "ingest", "loader")
 _KEPT_CONNECTIONS = {"web": 3}  # the others seldom ask PostgreSQL anything
 
@@ -42,6 +45,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     data = DataDirectory.choose(options.data, options.config)
     configure_logging(options.role)
+    _allow_many_connections()
     try:
         if options.role == "postgres":
             _become_postgres(data)
@@ -94,6 +98,14 @@ def _watch_lifeline(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Non
         stop.set()
 
     loop.add_reader(descriptor, gone)
+
+
+def _allow_many_connections() -> None:
+    """As many open files as the system lets this account have: each connection is one, and shells give 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _become_postgres(data: DataDirectory) -> None:

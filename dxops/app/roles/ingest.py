@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dxops.app.elastic import auto_id_key, cluster_uuid
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
-from dxops.app.indices import Describing, now_ms
+from dxops.app.indices import Describing
 from dxops.app.inside import door as inside_door
 from dxops.app.inside import make_secret
 from dxops.app.listeners import Listener, Listeners
+from dxops.app.moments import now_ms
 from dxops.app.store_guard import guard
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
@@ -89,6 +90,7 @@ async def _serve(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             writes.close()
+            await describing.close()
             await store.close()
     finally:
         await spool.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from dxops.base.actors import Actor, Scope
 from dxops.base.clock import Clock
@@ -13,30 +13,30 @@ from dxops.rooms.logs.streams import stream_names
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.names import DEFAULT_OPTIONS, Known, Options, indices_of, resolve, wildcard_matches
 
-_KEPT_S: Final = 2.0  # a new stream is seen by a wildcard after so long
-_LENIENT: Final = Options(ignore_unavailable=True, hidden=True, open=DEFAULT_OPTIONS.open)
+_KEPT_S = 2.0  # a new stream is seen by a wildcard after so long
+_LENIENT = Options(ignore_unavailable=True, hidden=True, open=DEFAULT_OPTIONS.open)
 
 
-class Aliases(Protocol):
-    """Other names of streams."""
+class Registry(Protocol):
+    """What names mean beyond the streams that have documents."""
 
-    async def aliases(self) -> Mapping[str, Sequence[str]]:
-        """By alias: the streams behind it; none where it has a filter, which is not applied here."""
+    async def known(self) -> Known:
+        """Indices, aliases and data streams; nothing behind an alias with a filter."""
         ...
 
 
 class Reach:
-    """Names to streams, for an actor: those of streams that have documents, and `aliases`."""
+    """Names to streams, for an actor. Without a `registry`, names are those of streams that have documents."""
 
-    def __init__(self, store: Rows, clock: Clock, aliases: Aliases | None = None) -> None:
+    def __init__(self, store: Rows, clock: Clock, registry: Registry | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._aliases = aliases
+        self._registry = registry
         self._known: tuple[float, Known] | None = None
 
     async def streams(self, actor: Actor, names: Sequence[str]) -> tuple[str, ...] | None:
         """The streams behind names with wildcards and `-exclusions` (none: all), as far as the actor may see them. None
-        is every stream there is. A name that nothing has is no stream. Raises `Forbidden`, `Refused`."""
+        is every stream there is. A name that nothing has is no stream. Raises `Forbidden`."""
         limits = limits_of(actor)
         wanted = [name for name in names if name]
         if not wanted and limits is None:
@@ -71,8 +71,8 @@ class Reach:
         """All names there are, at most two seconds old."""
         now = self._clock.monotonic()
         if self._known is None or now - self._known[0] > _KEPT_S:
-            aliases = {} if self._aliases is None else await self._aliases.aliases()
-            self._known = (now, Known(indices=await stream_names(self._store), aliases=aliases))
+            own = Known(indices=await stream_names(self._store))
+            self._known = (now, own if self._registry is None else _joined(own, await self._registry.known()))
         return self._known[1]
 
 
@@ -87,6 +87,17 @@ def limits_of(actor: Actor) -> tuple[str, ...] | None:
     if actor.apps is not None or actor.environments is not None:
         raise Forbidden(
             "this token is for some apps or environments only, logs are of all of them",
-            hint="use a token without these limits, or one that is limited to streams",
+            hint="use a token without these limits",
         )
     return None if actor.streams is None else tuple(sorted(actor.streams))
+
+
+def _joined(own: Known, told: Known) -> Known:
+    indices = dict.fromkeys([*own.indices, *told.indices])
+    return Known(
+        indices=list(indices),
+        aliases=told.aliases,
+        data_streams=told.data_streams,
+        hidden=told.hidden,
+        closed=told.closed,
+    )

@@ -9,7 +9,7 @@ from dxops.rooms.logs.explorer import Explorer
 from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Rows, Selection
 from dxops.rooms.logs.question import Question, read_query, read_window, times_at
-from dxops.rooms.logs.reach import Aliases, Reach
+from dxops.rooms.logs.reach import Reach, Registry
 from dxops.rooms.logs.tailing import Tail, Tails
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
@@ -18,11 +18,11 @@ from dxops.wire.elastic.auto_ids import AutoIds
 class Logs:
     """`id_key` makes the ids of documents that have none of their own, as on port 9200."""
 
-    def __init__(self, store: Rows, id_key: bytes, clock: Clock, aliases: Aliases | None = None) -> None:
+    def __init__(self, store: Rows, id_key: bytes, clock: Clock, registry: Registry | None = None) -> None:
         self._ids = AutoIds(id_key)
         self._clock = clock
         self.explorer = Explorer(store, self._times, self._ids.id_of)
-        self.reach = Reach(store, clock, aliases)
+        self.reach = Reach(store, clock, registry)
         self.tails = Tails(self.explorer)
         self.completer = Completer(self.explorer)
 

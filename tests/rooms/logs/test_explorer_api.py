@@ -18,6 +18,7 @@ from dxops.base.actors import Actor, Scope
 from dxops.base.clock import ManualClock
 from dxops.rooms.logs.model import Selection
 from dxops.rooms.logs.service import Logs
+from dxops.wire.elastic.names import Known
 from tests.rooms.logs.local import LocalStore
 from tests.rooms.logs.served import VIEWER, explorer_client
 
@@ -346,8 +347,8 @@ async def test_what_is_completed_can_be_read(store: LocalStore) -> None:
 
 
 class OneAlias:
-    async def aliases(self) -> dict[str, tuple[str, ...]]:
-        return {"all-of-them": ("app-logs", "other-logs"), "some": ()}
+    async def known(self) -> Known:
+        return Known(indices=[], aliases={"all-of-them": ("app-logs", "other-logs"), "some": ()})
 
 
 LIMITED = Actor(kind="token", id="t", name="shop", scopes=frozenset({Scope.LOGS_READ}), streams=frozenset({"other-*"}))
