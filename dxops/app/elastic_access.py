@@ -35,12 +35,14 @@ class TokenCallers:
 
 def caller_of(actor: Actor) -> Caller:
     """What a token's scopes mean here."""
+    # logs are of all apps and environments: who is limited to some may send, and see none
+    sees = actor.apps is None and actor.environments is None
     return Caller(
         tenant=actor.id,
         name=actor.name,
         may_write=actor.may(Scope.LOGS_WRITE),
-        may_read=actor.may(Scope.LOGS_READ) or actor.may(Scope.READ),
-        may_manage=actor.may(Scope.LOGS_MANAGE),
+        may_read=sees and (actor.may(Scope.LOGS_READ) or actor.may(Scope.READ)),
+        may_manage=sees and actor.may(Scope.LOGS_MANAGE),
         streams=None if actor.streams is None else tuple(sorted(actor.streams)),
         key_id=actor.id,
     )

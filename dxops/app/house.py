@@ -14,6 +14,7 @@ from dxops.app.disks import store_disk
 from dxops.app.elastic import auto_id_key
 from dxops.app.endpoints import dialled
 from dxops.app.inside import Inside, read_secret
+from dxops.app.moments import new_uuid, now_ms
 from dxops.app.roles.states import SupervisedRoles
 from dxops.app.settings import Settings
 from dxops.app.spool_view import SpoolWatch
@@ -41,7 +42,7 @@ from dxops.rooms.kube.model import make_node
 from dxops.rooms.kube.service import Kube
 from dxops.rooms.kube.tunnels import Tunnels
 from dxops.rooms.logs.config import DROP_OLDEST
-from dxops.rooms.logs.keeping import Keeping
+from dxops.rooms.logs.keeping import Done, Keeping
 from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.service import Logs
 from dxops.rooms.origin.app import OriginApp
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
     from dxops.console.house import Installation
+    from dxops.rooms.logs.registry import Registry
 
 
 class House:
@@ -102,6 +104,14 @@ class House:
         return reader_url(self.postgres_url, path.read_text().strip())
 
     @cached_property
+    def log_registry(self) -> Registry:
+        """What describes log streams. Not watched: ask `known`, which looks whether there is news."""
+        from dxops.engines.postgres.plain import PlainDatabase
+        from dxops.rooms.logs.registry import Registry
+
+        return Registry(PlainDatabase(lambda: self.postgres_url), lambda: now_ms(self.clock), new_uuid)
+
+    @cached_property
     def accounts(self) -> Accounts:
         return Accounts(self.database, self.settings.accounts, self.clock)
 
@@ -118,6 +128,10 @@ class House:
     def keeping(self) -> Keeping:
         """How long logs are kept."""
         return Keeping(self.database, self.accounts.audit, self.clickhouse, self.inside, self.settings.logs, self.clock)
+
+    async def expire_logs(self) -> Done:
+        """The job that removes logs which are not to be kept any longer."""
+        return await self.keeping.remove_expired(await store_disk(self.data, self.settings, self.clickhouse))
 
     async def make_room(self) -> int:
         """The job for a full disk of the store, where `logs.when_full` wants one."""
@@ -205,7 +219,7 @@ class House:
 
     @cached_property
     def logs(self) -> Logs:
-        return Logs(self.clickhouse, auto_id_key(self.data), self.clock)
+        return Logs(self.clickhouse, auto_id_key(self.data), self.clock, self.log_registry)
 
     @cached_property
     def saved_searches(self) -> SavedSearches:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import secrets
 
 from dxops.app.data import DataDirectory
 from dxops.app.elastic import USER, auto_id_key, cluster_uuid, elastic_api_key, elastic_password
 from dxops.app.elastic_access import TokenCallers, TokenKeys, acting
 from dxops.app.endpoints import dialled
+from dxops.app.moments import new_uuid, now_ms
 from dxops.app.settings import Settings
 from dxops.app.stores import postgres_url
 from dxops.base.clock import Clock
@@ -17,6 +16,7 @@ from dxops.base.ids import new_id
 from dxops.engines.clickhouse.client import ClickHouse
 from dxops.engines.postgres.plain import PlainDatabase, Transaction
 from dxops.rooms.accounts.light import LightTokens
+from dxops.rooms.accounts.model import TOKENS_CHANGED
 from dxops.rooms.logs.elastic.access import OwnCallers
 from dxops.rooms.logs.elastic.administrators import administrators
 from dxops.rooms.logs.elastic.app import Reader
@@ -24,7 +24,7 @@ from dxops.rooms.logs.elastic.cats import About
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.erasing import Eraser
 from dxops.rooms.logs.identities import Identities
-from dxops.rooms.logs.registry import Registry
+from dxops.rooms.logs.registry import CATALOG_CHANGED, Registry
 from dxops.wire.elastic.handshake import Cluster
 
 
@@ -35,7 +35,7 @@ class Describing:
         self._data = data
         self._settings = settings
         self._clock = clock
-        database = PlainDatabase(lambda: postgres_url(data, settings))
+        self._database = database = PlainDatabase(lambda: postgres_url(data, settings))
         self.tokens = LightTokens(database, clock, data.secret("elastic_known_tokens"), new_id)
         self.registry = Registry(
             database, lambda: now_ms(clock), new_uuid, data.root / "identities" / "catalogue.json", self._record
@@ -49,19 +49,21 @@ class Describing:
         eraser, keys = Eraser(store, identities), TokenKeys(self.tokens)
         return administrators(store, writes, auto_id_key(self._data), self.registry, eraser, about, keys)
 
+    async def close(self) -> None:
+        """After `watch` was cancelled."""
+        await self.registry.close()
+
     async def watch(self) -> None:
         """Follow what other processes change. Never ends by itself; cancel it."""
-        await asyncio.gather(self.registry.watch(), self.tokens.watch())
+        await asyncio.gather(self._follow(), self.registry.write_down())
+
+    async def _follow(self) -> None:
+        """By one connection: each costs the server 10 MB."""
+        async for told in self._database.notifications([CATALOG_CHANGED, TOKENS_CHANGED]):
+            if told is None or told[0] == TOKENS_CHANGED:
+                self.tokens.look_again()
+            if told is None or told[0] == CATALOG_CHANGED:
+                await self.registry.told()
 
     async def _record(self, tx: Transaction, action: str, subject: str) -> None:
         await self.tokens.record(tx, acting(), action, subject)
-
-
-def new_uuid() -> str:
-    """22 URL-safe characters, as Elasticsearch's."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-
-
-def now_ms(clock: Clock) -> int:
-    """Milliseconds since 1970."""
-    return int(clock.now().timestamp() * 1000)

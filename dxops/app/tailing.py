@@ -36,7 +36,6 @@ _BUDGET_BYTES: Final = 4 << 20
 _SAVE_S: Final = 1.0
 _TELL_S: Final = 60.0
 _STOP_S: Final = 10.0
-_QUIET_S: Final = 1.2  # a record of several lines may wait for a second
 
 
 class TailOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,10 +74,10 @@ class Tailing:
     async def run(self) -> int:
         """Until SIGTERM or SIGINT, with `once` until everything is sent; the exit status. Raises `DxopsError`."""
         options = self._options
+        self._file = StateFile(options.state)
         loop = asyncio.get_running_loop()
         for which in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(which, self._stop.set)
-        self._file = StateFile(options.state)
         try:
             state = self._file.read()
             self._cursor = state.cursor if state is not None else ""
@@ -117,16 +116,17 @@ class Tailing:
         saving = asyncio.create_task(self._keep_saving())
         status = 0
         try:
-            reading: asyncio.Future[list[Any]] = asyncio.gather(*sources)
-            first: set[asyncio.Future[Any]] = {reading, shipping, stopping}
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            reading: set[asyncio.Task[Any]] = set(sources)
+            while reading and not shipping.done() and not stopping.done():
+                await asyncio.wait({*reading, shipping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                for source in [source for source in reading if source.done()]:
+                    reading.discard(source)
+                    status = status or source.result()
             if shipping.done():
                 shipping.result()
-            if reading.done():
-                status = next((code for code in reading.result() if code), 0)
-            else:
-                reading.cancel()
-                await asyncio.gather(*sources, return_exceptions=True)
+            for source in reading:
+                source.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
             status = await self._flushed(shipping, status)
         finally:
             for task in (*sources, shipping, stopping, saving):
@@ -167,7 +167,6 @@ class Tailing:
 
     async def _files(self) -> int:
         adopted = -1
-        quiet_since = time.monotonic()
         while True:
             chunks = await asyncio.to_thread(self._tail.poll, _BUDGET_BYTES)
             if self._tail.adopted != adopted:
@@ -175,12 +174,11 @@ class Tailing:
                 await asyncio.to_thread(self._save, always=True)
             await self._take_chunks(chunks)
             if chunks:
-                quiet_since = time.monotonic()
-            elif self._options.once and time.monotonic() - quiet_since > _QUIET_S:
+                continue
+            if self._options.once:
                 await self._take_chunks(await asyncio.to_thread(self._tail.finish))
                 return 0
-            else:
-                await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(_POLL_S)
 
     async def _take_chunks(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:

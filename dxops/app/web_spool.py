@@ -117,6 +117,6 @@ def _chosen(data: Decision) -> list[int] | None:
 
 def _whole(actor: Actor) -> Actor:
     """What arrives is everybody's."""
-    if actor.apps is not None or actor.environments is not None:
-        raise Forbidden("this token is for some apps or environments only, the spool holds records of all")
+    if actor.is_limited:
+        raise Forbidden("this token is for some apps, environments or log streams only, the spool holds records of all")
     return actor

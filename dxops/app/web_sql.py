@@ -46,8 +46,8 @@ def router(postgres_reader: Callable[[], Awaitable[str]], clickhouse: Callable[[
         """Run one statement that only reads. 15 seconds, 10,000 rows and 16 MiB at most; secrets are not visible."""
         actor = actor_of(request)
         actor.require(Scope.READ)
-        if actor.apps is not None or actor.environments is not None:
-            raise Forbidden("this token is for some apps or environments only, SQL sees all of them")
+        if actor.is_limited:
+            raise Forbidden("this token is for some apps, environments or log streams only, SQL sees all of them")
         if data.store == "postgres":
             return await _postgres(await postgres_reader(), data)
         return await _clickhouse(clickhouse(), data)

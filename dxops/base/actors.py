@@ -55,6 +55,11 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     streams: frozenset[str] | None = None
     ip: str | None = None
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether it is for some apps, environments or log streams only: it must not see what is of all of them."""
+        return self.apps is not None or self.environments is not None or self.streams is not None
+
     def may(self, scope: Scope, *, app: str | None = None, environment: str | None = None) -> bool:
         """True if this actor holds `scope` for that app and environment."""
         return (

@@ -15,6 +15,7 @@ from dxops.console.house import ConsoleHouse
 from dxops.console.rendering import is_partial, page
 from dxops.console.requests import AnyRequest, done_of, form_of, limit_text, reader, see, status_of
 from dxops.rooms.delivery.model import AppSummary, Release
+from dxops.rooms.logs import views
 
 
 async def app_context(house: ConsoleHouse, request: AnyRequest, name: str, actor: Actor) -> dict[str, object]:
@@ -27,6 +28,8 @@ async def app_context(house: ConsoleHouse, request: AnyRequest, name: str, actor
     cursor = limit_text(request.query_params.get("cursor"))
     context: dict[str, object] = {
         "app": app,
+        "logs_url": views.address(views.of_app(app.name)),
+        "logs_urls": {at.environment: views.address(views.of_app(app.name, at.environment)) for at in app.environments},
         "cells": cells(app, actor),
         "tab": tab if tab in ("timeline", "releases", "runs") else "timeline",
         "environment": environment,

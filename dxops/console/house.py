@@ -14,6 +14,7 @@ from dxops.base.trouble import Trouble
 from dxops.rooms.accounts.service import Accounts
 from dxops.rooms.content.service import ContentService
 from dxops.rooms.delivery.service import Delivery
+from dxops.rooms.logs.keeping import Keeping
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,8 @@ class ConsoleHouse(Protocol):
     def installation(self) -> Installation: ...
     @property
     def spool(self) -> SpoolView: ...
+    @property
+    def keeping(self) -> Keeping: ...
     def troubles(self) -> Sequence[Trouble]:
         """What is wrong as of a few seconds ago, the worst first."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from litestar import Router
 
-from dxops.console import apps, content, design, guide, logs, people, runs, spool, static, system
+from dxops.console import apps, content, design, guide, logs, people, retention, runs, spool, static, system
 from dxops.console.house import ConsoleHouse
 from dxops.console.rendering import assets
 
@@ -24,4 +24,5 @@ def routers(house: ConsoleHouse) -> Sequence[Router]:
         people.router(house),
         system.router(house),
         spool.router(house),
+        retention.router(house),
     ]

@@ -25,7 +25,7 @@ THEME_COOKIE: Final = "dx_theme"
 
 NAVIGATION: Final = (
     ("Operate", (("/", "layout-grid", "Operations", "o"), ("/runs", "rocket", "Publishes", "r"))),
-    ("Observe", (("/logs", "logs", "Logs", "l"),)),
+    ("Observe", (("/logs", "logs", "Logs", "l"), ("/logs/retention", "hard-drive", "Retention", "e"))),
     ("Content", (("/content", "boxes", "Content", "c"),)),
     (
         "Accounts",
@@ -35,7 +35,10 @@ NAVIGATION: Final = (
             ("/audit", "scroll-text", "Audit log", "a"),
         ),
     ),
-    ("Installation", (("/system", "server", "System", "s"),)),
+    (
+        "Installation",
+        (("/system", "server", "System", "s"),),
+    ),
 )
 _CLOCK: Final = SystemClock()
 _NOBODY: Final[dict[str, object]] = {

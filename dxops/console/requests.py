@@ -24,6 +24,8 @@ DONE: Final = {
     "pinned": "Pinned. The content stays until it is unpinned.",
     "unpinned": "Unpinned.",
     "redriven": "Given back. The records are loaded like fresh ones; those that are refused again come back here.",
+    "retention-set": "Saved. What is over the limits goes ten minutes from now; until then it can be taken back.",
+    "retention-unset": "Taken back. The policy or the default holds again.",
     "discarded": "Discarded. The audit log says how many and by whom.",
 }
 """What a page says after a redirect, by the code in `?done=`: an address can choose a sentence, not write one."""

@@ -38,10 +38,13 @@ from dxops.rooms.delivery import repo
 from dxops.rooms.delivery.config import DeliverySettings
 from dxops.rooms.delivery.model import LinkCheck, LogText, ModuleInput, RunStatus, Source, Via
 from dxops.rooms.delivery.service import Delivery
+from dxops.rooms.logs.config import LogsConfig
+from dxops.rooms.logs.keeping import Keeping
 from dxops.rooms.origin.prepare import Preparation
 from dxops.wire.unixfs import V1_256K
 from dxops.wire.unixfs_build import build_file
 from dxops.wire.unixfs_tree import TreeBuilder
+from tests.console.demo_keeping import DemoStore, NoIds
 from tests.console.demo_spool import DemoSpool
 
 PASSWORD = "correct-horse-battery"
@@ -111,6 +114,9 @@ class DemoHouse:
         self.roles = DemoRoles(datetime.now(UTC))
         self.installation = DemoInstallation()
         self.spool = DemoSpool()
+        self.store = DemoStore()
+        prices = LogsConfig(price_per_gb_month=0.1, currency="EUR")
+        self.keeping = Keeping(self.database, self.accounts.audit, self.store, NoIds(), prices, clock)
 
     def troubles(self) -> Sequence[Trouble]:
         return self.spool.troubles()

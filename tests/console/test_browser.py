@@ -27,6 +27,8 @@ PATHS = (
     "/profile",
     "/system",
     "/system/spool",
+    "/logs/retention",
+    "/logs/retention/set?pattern=logs-*&days=9",
     "/system/spool/logs/discard",
     "/system/spool/logs/records/51007",
     "/console/design",

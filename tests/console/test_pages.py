@@ -244,6 +244,22 @@ async def test_a_token_is_shown_once_and_works_until_revoked(house: DemoHouse, o
     assert (await owner.post("/tokens", data={"name": "none", "days": "30"})).status_code == 422
 
 
+async def test_a_token_for_logs_is_limited_to_streams(house: DemoHouse, owner: httpx.AsyncClient) -> None:
+    page = (await owner.get("/tokens")).text
+    assert "logs:write" in page
+    assert "Only these log streams" in page
+    fields = {"name": "shipper", "scopes": ["logs:write"], "streams": "app-*, web-1", "days": "30"}
+    made = await owner.post("/tokens", data=fields)
+    secret = re.search(r'data-copy="(dxo_[^"]+)"', made.text)
+    assert secret
+    actor = await house.accounts.tokens.token(secret[1])
+    assert (actor.scopes, actor.streams) == (frozenset({Scope.LOGS_WRITE}), frozenset({"app-*", "web-1"}))
+    assert "logs of app-*, web-1" in (await owner.get("/tokens")).text
+    wrong = await owner.post("/tokens", data={**fields, "streams": "UPPER"})
+    assert wrong.status_code == 422
+    assert "lowercase" in wrong.text
+
+
 async def test_own_password_and_sessions(owner: httpx.AsyncClient) -> None:
     wrong = {"old": "not it", "new": "a-new-password-1", "again": "a-new-password-1"}
     assert (await owner.post("/profile/password", data=wrong)).status_code == 422

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +11,7 @@ import pytest
 
 from tests.faults.releases import HOSTS, publish_command, served, write_release
 from tests.harness import System, eventually
+from tests.small_disk import filled, mounted
 
 pytestmark = [pytest.mark.fault, pytest.mark.system]
 
@@ -29,35 +27,27 @@ def cramped() -> Iterator[System]:
     home.chmod(0o755)
     system = System(home)
     system.data.mkdir(mode=0o755)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK},mode=755", "none", str(system.data)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        shutil.rmtree(home)
-        pytest.skip("a small disk needs root and the right to mount")
     try:
-        system.up()
-        yield system
+        with mounted(_DISK, system.data):
+            system.up()
+            yield system
+            system.try_dxops("stop")
     finally:
-        system.try_dxops("stop")
-        subprocess.run(["umount", str(system.data)], check=True)
         system.remove()
 
 
 def test_a_full_disk_is_told_and_shows_nothing_half(cramped: System, tmp_path: Path) -> None:
     cramped.dxops(*publish_command(write_release(tmp_path / "1", 1), 1))
-    ballast = cramped.data / "ballast"
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(cramped.data).free - _LEFT_BYTES)
     write_release(tmp_path / "2", 2, {"huge.bin": random.Random(2).randbytes(_TOO_MUCH_BYTES)})
+    with filled(cramped.data, _LEFT_BYTES):
+        refused = cramped.try_dxops(*publish_command(tmp_path / "2", 2))
+        assert refused.returncode == 1
+        assert "disk" in refused.stderr, refused.stderr
+        assert "full" in refused.stderr or "space" in refused.stderr, refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert {served(cramped, host) for host in HOSTS} == {1}
+        assert "2.0.0" not in cramped.dxops("releases", "victim", "--json")
 
-    refused = cramped.try_dxops(*publish_command(tmp_path / "2", 2))
-    assert refused.returncode == 1
-    assert "disk" in refused.stderr, refused.stderr
-    assert "full" in refused.stderr or "space" in refused.stderr, refused.stderr
-    assert "Traceback" not in refused.stderr
-    assert {served(cramped, host) for host in HOSTS} == {1}
-    assert "2.0.0" not in cramped.dxops("releases", "victim", "--json")
-
-    ballast.unlink()
     eventually(lambda: cramped.try_dxops("status").returncode == 0, 60)
     cramped.dxops("content", "verify")
     cramped.dxops(*publish_command(tmp_path / "2", 2))

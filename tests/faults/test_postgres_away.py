@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -79,6 +80,7 @@ def test_it_is_waited_for_and_its_loss_is_survived(place: Path) -> None:
         server.start()
         eventually(lambda: system.try_dxops("status").returncode == 0, 60)
         system.dxops(*publish_command(write_release(place / "1", 1), 1))
+        shipper = describe_logs(system)
 
         server.stop()
         answer = eventually(lambda: away(system), 30)
@@ -90,16 +92,64 @@ def test_it_is_waited_for_and_its_loss_is_survived(place: Path) -> None:
         assert refused.returncode == 1
         assert "PostgreSQL does not answer" in refused.stderr
         assert "Traceback" not in refused.stderr
+        assert write_log(system, shipper, "without it") == (201, "app-000001")
+        first = system.status()["ingest"]["pid"]
+        os.kill(int(str(first)), signal.SIGKILL)
+        eventually(lambda: write_log(system, shipper, "begun without it") == (201, "app-000001"), 40)
+        assert change_logs(system).status_code == 503
 
         server.start()
         eventually(lambda: api(system).status_code == 200, 30)
         system.dxops(*publish_command(place / "2", 2))
         eventually(lambda: {served(system, host) for host in HOSTS} == {2}, 40)
-        assert {role["restarts"] for role in system.status().values()} == {0}  # nobody had to die for it
+        eventually(lambda: change_logs(system).status_code == 200, 30)
+        restarts = {name: role["restarts"] for name, role in system.status().items()}
+        assert restarts.pop("ingest") == 1
+        assert set(restarts.values()) == {0}  # nobody had to die for it
     finally:
         up.terminate()
         up.wait(60)
         server.stop()
+
+
+def describe_logs(system: System) -> str:
+    """A token that may write to `app`, an alias of `app-000001`; it was used once."""
+    made = httpx.post(
+        f"http://{system.listen['console']}/api/tokens",
+        json={"name": "shipper", "scopes": ["logs:write"], "streams": ["app-*"]},
+        headers={"Authorization": f"Bearer {system.api_token}"},
+    )
+    secret = str(made.json()["secret"])
+    with elastic(system) as client:
+        made = client.put("/app-000001", json={"aliases": {"app": {"is_write_index": True}}})
+        assert made.status_code == 200, made.text
+    assert write_log(system, secret, "with it") == (201, "app-000001")
+    return secret
+
+
+def write_log(system: System, secret: str, message: str) -> tuple[int, str]:
+    """(status, the index it went to), by the alias."""
+    try:
+        answer = httpx.post(
+            f"http://{system.listen['elastic']}/app/_doc",
+            json={"message": message},
+            headers={"Authorization": f"Bearer {secret}"},
+        )
+    except httpx.TransportError:
+        return 0, ""
+    return answer.status_code, answer.json().get("_index", "")
+
+
+def change_logs(system: System) -> httpx.Response:
+    """Something that PostgreSQL has to keep."""
+    with elastic(system) as client:
+        return client.put("/_ilm/policy/p", json={"policy": {"phases": {}}})
+
+
+def elastic(system: System) -> httpx.Client:
+    """As the installation's own user."""
+    password = (system.data / "secrets" / "elastic_password").read_text().strip()
+    return httpx.Client(base_url=f"http://{system.listen['elastic']}", auth=("elastic", password))
 
 
 def test_a_detached_start_tells_what_it_waits_for_and_gives_up(place: Path) -> None:

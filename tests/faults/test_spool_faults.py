@@ -6,10 +6,8 @@ import asyncio
 import os
 import random
 import selectors
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from dxops.base.errors import Unavailable
 from dxops.engines.spool import Spool, SpoolConfig, read_stats, this_machine
 from tests.engines.spool.driving import KeepingSink, limits, loading
 from tests.harness import eventually
+from tests.small_disk import filled, mounted
 
 pytestmark = pytest.mark.fault
 
@@ -135,16 +134,8 @@ def test_two_writers_of_one_directory_are_refused_across_processes(tmp_path: Pat
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A disk of 16 MB of its own."""
-    home = Path(tempfile.mkdtemp(prefix="dxops-spool-"))
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(home)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        shutil.rmtree(home)
-        pytest.skip("a small disk needs root and the right to mount")
-    try:
-        yield home
-    finally:
-        subprocess.run(["umount", str(home)], check=True)
-        home.rmdir()
+    with mounted("16m") as disk:
+        yield disk
 
 
 async def test_a_disk_that_fills_up_refuses_and_loses_nothing(small_disk: Path) -> None:
@@ -178,22 +169,19 @@ async def test_a_disk_that_others_fill_to_the_last_byte(small_disk: Path) -> Non
         answered[await spool.append("logs", [b"a%d" % number, b"x" * 50_000], records=1)] = b"a%d" % number
     async with loading(root, sink):
         await spool.loaded("logs", 19)
-    ballast = small_disk / "ballast"
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small_disk).free)
     refused = 0
-    for number in range(40):
-        try:
-            answered[await spool.append("logs", [b"b%d" % number, b"x" * 50_000], records=1)] = b"b%d" % number
-        except Unavailable:
-            refused += 1
-    assert refused
-    await spool.close()
-    spool = await Spool.open(root, limits(min_free_bytes=0))  # a restart in the middle of it
-    async with loading(root, sink):
-        await spool.loaded("logs", max(answered))
-    await spool.close()
-    ballast.unlink()
+    with filled(small_disk, 0):
+        for number in range(40):
+            try:
+                answered[await spool.append("logs", [b"b%d" % number, b"x" * 50_000], records=1)] = b"b%d" % number
+            except Unavailable:
+                refused += 1
+        assert refused
+        await spool.close()
+        spool = await Spool.open(root, limits(min_free_bytes=0))  # a restart in the middle of it
+        async with loading(root, sink):
+            await spool.loaded("logs", max(answered))
+        await spool.close()
     spool = await Spool.open(root)
     answered[await spool.append("logs", [b"c", b"x"], records=1)] = b"c"
     await drain_and_compare(spool, root, sink, answered)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import logging
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from dxops.app.data import DataDirectory
 from dxops.app.foundation import Foundation
+from dxops.app.log_files import keep_own_log_small
 from dxops.app.notify import Notifier
 from dxops.base.errors import DxopsError
 from dxops.base.log import configure_logging
@@ -28,6 +31,7 @@ log = logging.getLogger(__name__)
 
 ROLES = ("store", "ingest", "loader", "web", "edge", "worker")
 DRAIN_S = 10.0
+_OPEN_FILES = 65_536
 _WITHOUT_ROOMS = ("store", "ingest", "loader")
 _KEPT_CONNECTIONS = {"web": 3}  # the others seldom ask PostgreSQL anything
 
@@ -41,6 +45,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     data = DataDirectory.choose(options.data, options.config)
     configure_logging(options.role)
+    _allow_many_connections()
     try:
         if options.role == "postgres":
             _become_postgres(data)
@@ -60,6 +65,7 @@ async def _run(role: str, data: DataDirectory) -> None:
     _watch_lifeline(loop, stop)
     notifier = Notifier()
     beat = asyncio.create_task(notifier.heartbeat(role), name="heartbeat")
+    bound = asyncio.create_task(keep_own_log_small(), name="log file")
     house = _furnish(role, data)
     try:
         module = importlib.import_module(f"dxops.app.roles.{role}")
@@ -67,6 +73,7 @@ async def _run(role: str, data: DataDirectory) -> None:
     finally:
         notifier.tell(ROLE=role, PID=str(os.getpid()), STOPPING="1")
         beat.cancel()
+        bound.cancel()
         await house.close()
 
 
@@ -91,6 +98,14 @@ def _watch_lifeline(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Non
         stop.set()
 
     loop.add_reader(descriptor, gone)
+
+
+def _allow_many_connections() -> None:
+    """As many open files as the system lets this account have: each connection is one, and shells give 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _become_postgres(data: DataDirectory) -> None:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dxops.app.elastic import auto_id_key, cluster_uuid
 from dxops.app.endpoints import dialled
 from dxops.app.foundation import Foundation
-from dxops.app.indices import Describing, now_ms
+from dxops.app.indices import Describing
 from dxops.app.inside import door as inside_door
 from dxops.app.inside import make_secret
 from dxops.app.listeners import Listener, Listeners
+from dxops.app.moments import now_ms
+from dxops.app.store_guard import guard
 from dxops.app.stores import clickhouse_url
 from dxops.base.clock import SystemClock
 from dxops.engines.clickhouse.client import ClickHouse
@@ -73,7 +75,8 @@ async def _serve(
             ),
         )
         watch = asyncio.create_task(describing.watch(), name="catalogue")
-        tasks = [keeping, watch]
+        guarding = asyncio.create_task(guard(base.data, settings, spool, store), name="store guard")
+        tasks = [keeping, watch, guarding]
         if settings.own_logs.follow:
             own = OwnLogs(base.data.logs, places, spool, clock)
             tasks.append(asyncio.create_task(own.run(), name="own logs"))
@@ -87,6 +90,7 @@ async def _serve(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             writes.close()
+            await describing.close()
             await store.close()
     finally:
         await spool.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from dxops.app.data import DataDirectory
+from dxops.app.log_files import rotate_for_another
 from dxops.app.supervisor.status import SystemRecord, read_status
 from dxops.base.errors import Unavailable
 
@@ -33,6 +34,7 @@ def start_detached(directory: DataDirectory, timeout_s: float, say: Say) -> None
     was started here is stopped then."""
     directory.prepare()
     log = directory.logs / "supervisor.log"
+    rotate_for_another(log)
     words = _Words(log)
     process = None
     if read_status(directory.status, directory.lock) is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from dxops.app.log_files import VARIABLE, rotate_for_another
 from dxops.app.supervisor.rules import RoleStatus, crashes_after_exit, restart_delay_s, should_kill
 from dxops.app.supervisor.status import RoleRecord
 from dxops.base.clock import Clock
@@ -18,13 +19,13 @@ from dxops.base.clock import Clock
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.25
-_MAX_LOG_BYTES = 16 * 1024 * 1024
+_ROTATE_S = 5.0
 
 
 @dataclass(frozen=True)
 class RoleSpec:
-    """How to run a role. `ready` is polled where the program cannot notify (PostgreSQL); `before` runs before each
-    start and may block shortly."""
+    """How to run a role. `ready` is polled where the program cannot notify (PostgreSQL), whose log is bounded here too;
+    `before` runs before each start and may block shortly."""
 
     name: str
     command: tuple[str, ...]
@@ -56,6 +57,7 @@ class RoleProcess:
         self._restarts = 0
         self._stopping = asyncio.Event()
         self._lifeline: int | None = None
+        self._rotate_s = 0.0
 
     @property
     def record(self) -> RoleRecord:
@@ -127,8 +129,9 @@ class RoleProcess:
             "NOTIFY_SOCKET": str(self._notify_socket),
             "DXOPS_LIFELINE": str(ours),
             "PYTHONUNBUFFERED": "1",
+            VARIABLE: str(self._log_path),
         }
-        _rotate(self._log_path)
+        await asyncio.to_thread(rotate_for_another, self._log_path)
         try:
             with self._log_path.open("ab") as output:
                 self._process = await asyncio.create_subprocess_exec(
@@ -162,6 +165,9 @@ class RoleProcess:
                 if self._polls_ready and self.spec.ready is not None and self.spec.ready(process.pid):
                     self._set(RoleStatus.HEALTHY)
                 self._kill_if_stuck(process.pid)
+                if self.spec.ready is not None and self._clock.monotonic() >= self._rotate_s:
+                    self._rotate_s = self._clock.monotonic() + _ROTATE_S
+                    await asyncio.to_thread(rotate_for_another, self._log_path)
         finally:
             if self._lifeline is not None:
                 os.close(self._lifeline)
@@ -205,15 +211,6 @@ def _exit_text(code: int | None) -> str:
     if code is not None and code < 0:
         return f"ended by {signal.Signals(-code).name}"
     return f"exit status {code}"
-
-
-def _rotate(path: Path) -> None:
-    """Keep one older log file of at most 16 MB per role: the log room holds the rest."""
-    try:
-        if path.stat().st_size > _MAX_LOG_BYTES:
-            path.replace(path.with_suffix(".old.log"))
-    except FileNotFoundError:
-        return
 
 
 async def _either(event: asyncio.Event, timeout_s: float) -> None:

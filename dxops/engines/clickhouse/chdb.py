@@ -14,11 +14,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from dxops.wire.clickhouse_http import code_of
+
+_NO_SPACE: Final = 243
 
 
 class EngineError(Exception):
@@ -76,9 +78,9 @@ class Stream:
 class Insert:
     """An insert under way: `append` bytes of its format, then `finish` or `cancel`."""
 
-    def __init__(self, connection: Any, inserter: Any) -> None:
+    def __init__(self, connection: Any, sql: str, input_format: str) -> None:
         self._connection = connection
-        self._inserter = inserter
+        self._inserter = connection.send_insert(sql, input_format)
         self._open = True
 
     def append(self, data: bytes) -> None:
@@ -87,7 +89,7 @@ class Insert:
             self._connection.insert_append(self._inserter, data)
 
     def finish(self) -> Written:
-        """Commit. Raises `EngineError`."""
+        """Commit. Raises `EngineError`, but not for all that fails: see `Store.verify`."""
         self._open = False
         with _engine_errors():
             result = self._connection.insert_done(self._inserter)
@@ -121,7 +123,7 @@ class Handle:
     def insert(self, sql: str, input_format: str) -> Insert:
         """`sql` ends before FORMAT and VALUES. Raises `EngineError`."""
         with _engine_errors():
-            return Insert(self._connection, self._connection.send_insert(sql, input_format))
+            return Insert(self._connection, sql, input_format)
 
     def statements(self, sql: str) -> tuple[int, bool]:
         """How many statements there are (0 where they do not parse), and whether they only read."""

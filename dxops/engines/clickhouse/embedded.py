@@ -19,6 +19,8 @@ from dxops.engines.clickhouse.chdb import EngineError, Handle, connect
 from dxops.engines.clickhouse.config import DATABASE, ClickHouseConfig
 
 _MB = 1024 * 1024
+_CRAMPED_BYTES = 4 << 30
+_CRAMPED_SHARE = 10
 
 
 class EmbeddedClickHouse:
@@ -72,6 +74,12 @@ class EmbeddedClickHouse:
             made.close()
             raise
         return made
+
+    def cramped(self) -> bool:
+        """Whether so little of the disk is free that what inserts and merges need is all there is."""
+        space = os.statvfs(self.home)
+        free = space.f_bavail * space.f_frsize
+        return free < min(_CRAMPED_BYTES, space.f_blocks * space.f_frsize // _CRAMPED_SHARE)
 
     def close(self) -> None:
         """Shut the engine, once every handle is closed, and let go of the directory."""

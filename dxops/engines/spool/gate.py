@@ -48,6 +48,8 @@ class Gate:
         self._disk = 0
         self._free: int | None = None
         self._least_free = 0
+        self.closed: DxopsError | None = None
+        """Why nothing is taken in, for a reason outside of the spool; None when there is none."""
         self.refused: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.held: defaultdict[tuple[str, str], int] = defaultdict(int)
         """By stream and tenant, how many requests, since whoever counts them took them out."""
@@ -137,7 +139,8 @@ class Gate:
         stream, tenant = request.stream, request.tenant
         mine = self._waiting_by_tenant[tenant]
         return (
-            (self._free is None or self._free - waiting - size >= self._least_free)
+            self.closed is None
+            and (self._free is None or self._free - waiting - size >= self._least_free)
             and self._disk + waiting + size <= limits.spool_bytes
             and self._disk_by_stream[stream] + self._waiting_by_stream[stream] + size <= limits.stream_bytes
             and self._disk_by_tenant[tenant] + mine + size <= self._tenant_disk_bytes
@@ -149,6 +152,8 @@ class Gate:
         """Why there is no room for it now; None when there is."""
         if self._fits(request):
             return None
+        if self.closed is not None:
+            return self.closed
         limits, size = self._limits, request.size
         if self._free is not None and self._free - self._waiting - size < self._least_free:
             return SpoolFull(

@@ -16,7 +16,7 @@ from dxops.engines.spool.frames import TENANT_MOST_BYTES, ZSTD
 from dxops.engines.spool.gate import Gate, Request
 from dxops.engines.spool.identity import list_streams, settle_id
 from dxops.engines.spool.ledger import Amount, read_totals, write_totals
-from dxops.engines.spool.model import ConsumerState, SpoolFailed, SpoolPaths, checked_name, failed
+from dxops.engines.spool.model import ConsumerState, SpoolFailed, SpoolFull, SpoolPaths, checked_name, failed
 from dxops.engines.spool.real_disk import this_machine
 from dxops.engines.spool.recovery import Recovered, recover
 from dxops.engines.spool.segment_writer import Outgoing, SegmentWriter
@@ -146,6 +146,12 @@ class Spool:
         if size > self._limits.frame_bytes:
             raise TooLarge(f"{size} bytes; at most {self._limits.frame_bytes} are taken", hint="send smaller batches")
         self._gate.check(Request(stream, tenant, size))
+
+    def shut(self, reason: SpoolFull | None) -> None:
+        """From now on nothing is taken in, for this reason; senders are held, then refused with it. None: go on."""
+        self._gate.closed = reason
+        if reason is None:
+            self._gate.let_in()
 
     async def admit(self, stream: str, *, tenant: str = "", size: int = 0) -> None:
         """Hold the caller, as `append` would, until there is room for `size` bytes; takes none of it.

@@ -2,7 +2,7 @@
 
 What was verified is remembered, in memory and in a private file (hashes, never secrets), so that shippers go on while
 PostgreSQL is down, also across a restart. A revocation is felt at once where its notification arrives, else at the next
-look, five seconds later; while PostgreSQL is away nobody can revoke anything.
+look, half a minute later; while PostgreSQL is away nobody can revoke anything.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from dxops.rooms.accounts.rules import hashed
 
 log = logging.getLogger(__name__)
 
-_FRESH_S: Final = 5.0
+_FRESH_S: Final = 30.0
+_PAUSE_S: Final = 5.0
+_PATIENCE_S: Final = 1.0
 _KNOWN: Final = 4096
 _UNKNOWN: Final = 1024
 _PREFIX: Final = 8
@@ -72,7 +74,7 @@ class LightTokens:
         key = hashed(secret)
         now = self._clock.monotonic()
         known = self._known.get(key)
-        if known is None and now - self._unknown.get(key, -_FRESH_S) < _FRESH_S:
+        if known is None and now - self._unknown.get(key, -_PAUSE_S) < _PAUSE_S:
             raise _unauthenticated()  # guessing must not become work for PostgreSQL
         if known is None or now - self._read_at.get(key, -_FRESH_S) >= _FRESH_S:
             known = await self._look(key, known, now)
@@ -93,9 +95,9 @@ class LightTokens:
             task = self._looking[key] = asyncio.create_task(self._read(key))
             task.add_done_callback(lambda _: self._looking.pop(key, None))
         try:
-            return await asyncio.shield(task)
-        except Unavailable:
-            self._away_until = self._clock.monotonic() + _FRESH_S
+            return await asyncio.wait_for(asyncio.shield(task), None if known is None else _PATIENCE_S)
+        except (Unavailable, TimeoutError):
+            self._away_until = self._clock.monotonic() + _PAUSE_S
             if known is None:
                 raise
             return known

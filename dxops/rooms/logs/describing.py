@@ -83,11 +83,11 @@ def created_by_write(
 
     `made_before` are what they were said to be, so that they keep their uuids.
     """
-    made = catalog
+    fresh: dict[str, tuple[Stream, Applied]] = {}
     for name in names:
-        if name in made.streams or name in made.aliases:
+        if name in catalog.streams or name in catalog.aliases or name in fresh:
             continue
-        found = applied(made, name)
+        found = applied(catalog, name)
         stream = (made_before or {}).get(name)
         if stream is None and found.data_stream is not None:
             stream = msgspec.structs.replace(_data_stream(name, found, at), by_write=True)
@@ -96,7 +96,13 @@ def created_by_write(
                 name=name, uuid=at.uuid(), created_ms=at.now_ms, by_write=True, template=found.template,
                 settings={**_SINGLE, **found.settings},
             )  # fmt: skip
-        made = _with_template_aliases(with_stream(made, stream), name, found, at)
+        fresh[name] = stream, found
+    if not fresh:
+        return catalog
+    made = _with_streams(catalog, {name: stream for name, (stream, _) in fresh.items()})
+    for name, (_, found) in fresh.items():
+        if found.aliases:
+            made = _with_template_aliases(made, name, found, at)
     return made
 
 
@@ -157,15 +163,19 @@ def delete_definitions(catalog: Catalog, kind: DefinitionKind, names: Iterable[s
 
 def with_stream(catalog: Catalog, stream: Stream) -> Catalog:
     """With the stream added or replaced."""
-    streams = {**catalog.streams, stream.name: stream}
-    if len(streams) > MAX_STREAMS:
-        raise ElasticRefused(illegal_argument(f"there are {MAX_STREAMS} indices already; delete some first"))
-    return msgspec.structs.replace(catalog, streams=streams)
+    return _with_streams(catalog, {stream.name: stream})
 
 
 def backing_name(stream: str, generation: int, now_ms: int) -> str:
     """`.ds-logs-app-default-2026.01.01-000001`."""
     return f".ds-{stream}-{resolve_date_math('<{now/d}>', now_ms)}-{generation:06d}"
+
+
+def _with_streams(catalog: Catalog, more: Mapping[str, Stream]) -> Catalog:
+    streams = {**catalog.streams, **more}
+    if len(streams) > MAX_STREAMS:
+        raise ElasticRefused(illegal_argument(f"there are {MAX_STREAMS} indices already; delete some first"))
+    return msgspec.structs.replace(catalog, streams=streams)
 
 
 def _data_stream(name: str, found: Applied, at: Moment) -> Stream:

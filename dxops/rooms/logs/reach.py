@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from dxops.base.actors import Actor, Scope
 from dxops.base.clock import Clock
-from dxops.base.errors import Forbidden
+from dxops.base.errors import Forbidden, Refused
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.streams import stream_names
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.names import DEFAULT_OPTIONS, Known, Options, indices_of, resolve, wildcard_matches
 
-LOGS_READ: Final = "logs:read"
-"""The scope of those who may see logs and nothing else."""
-
-_KEPT_S: Final = 2.0  # a new stream is seen by a wildcard after so long
-_LENIENT: Final = Options(ignore_unavailable=True, hidden=True, open=DEFAULT_OPTIONS.open)
+_KEPT_S = 2.0  # a new stream is seen by a wildcard after so long
+_LENIENT = Options(ignore_unavailable=True, hidden=True, open=DEFAULT_OPTIONS.open)
 
 
-class Aliases(Protocol):
-    """Other names of streams."""
+class Registry(Protocol):
+    """What names mean beyond the streams that have documents."""
 
-    async def aliases(self) -> Mapping[str, Sequence[str]]:
-        """By alias: the streams behind it. Those with a filter are left out."""
+    async def known(self) -> Known:
+        """Indices, aliases and data streams; nothing behind an alias with a filter."""
         ...
 
 
 class Reach:
-    """Names to streams, for an actor: those of streams that have documents, and `aliases`."""
+    """Names to streams, for an actor. Without a `registry`, names are those of streams that have documents."""
 
-    def __init__(self, store: Rows, clock: Clock, aliases: Aliases | None = None) -> None:
+    def __init__(self, store: Rows, clock: Clock, registry: Registry | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._aliases = aliases
+        self._registry = registry
         self._known: tuple[float, Known] | None = None
 
     async def streams(self, actor: Actor, names: Sequence[str]) -> tuple[str, ...] | None:
@@ -47,6 +44,10 @@ class Reach:
         known = await self.known()
         if wanted and all(name.startswith("-") for name in wanted):
             wanted = ["*", *wanted]
+        for name in wanted:
+            if known.aliases.get(name) == ():
+                hint = "name its streams, and put the filter into the query"
+                raise Refused(f"the alias '{name}' has a filter, which does not count here", field="stream", hint=hint)
         now_ms = int(self._clock.now().timestamp() * 1000)
         found = indices_of(resolve(",".join(wanted) or "*", known, _LENIENT, now_ms=now_ms), known)
         if limits is not None:
@@ -70,8 +71,8 @@ class Reach:
         """All names there are, at most two seconds old."""
         now = self._clock.monotonic()
         if self._known is None or now - self._known[0] > _KEPT_S:
-            aliases = {} if self._aliases is None else await self._aliases.aliases()
-            self._known = (now, Known(indices=await stream_names(self._store), aliases=aliases))
+            own = Known(indices=await stream_names(self._store))
+            self._known = (now, own if self._registry is None else _joined(own, await self._registry.known()))
         return self._known[1]
 
 
@@ -81,12 +82,22 @@ def _named(pattern: str) -> tree.Node:
 
 def limits_of(actor: Actor) -> tuple[str, ...] | None:
     """The patterns of streams that an actor is limited to; None: no limit. Raises `Forbidden`."""
-    if LOGS_READ not in actor.scopes:
+    if not actor.may(Scope.LOGS_READ):
         actor.require(Scope.READ)
     if actor.apps is not None or actor.environments is not None:
         raise Forbidden(
             "this token is for some apps or environments only, logs are of all of them",
-            hint="use a token without these limits, or one that is limited to streams",
+            hint="use a token without these limits",
         )
-    streams: frozenset[str] | None = getattr(actor, "streams", None)
-    return None if streams is None else tuple(sorted(streams))
+    return None if actor.streams is None else tuple(sorted(actor.streams))
+
+
+def _joined(own: Known, told: Known) -> Known:
+    indices = dict.fromkeys([*own.indices, *told.indices])
+    return Known(
+        indices=list(indices),
+        aliases=told.aliases,
+        data_streams=told.data_streams,
+        hidden=told.hidden,
+        closed=told.closed,
+    )

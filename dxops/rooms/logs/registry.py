@@ -21,17 +21,20 @@ from dxops.engines.postgres.plain import PlainDatabase, Transaction
 from dxops.rooms.logs import repo
 from dxops.rooms.logs.catalog import EMPTY, Catalog, Definition, Stream
 from dxops.rooms.logs.describing import Moment, created_by_write
-from dxops.rooms.logs.naming import write_target
+from dxops.rooms.logs.naming import naming_of, write_target
 from dxops.rooms.logs.pipelines import IndexPipelines
 from dxops.rooms.logs.settings import DEFAULT_PIPELINE, FINAL_PIPELINE, text_of
 from dxops.rooms.logs.templates import applied
 from dxops.wire.elastic.errors import ElasticRefused, dumps
 from dxops.wire.elastic.ingest.pipeline import Pipeline, read_pipeline
+from dxops.wire.elastic.names import Known
 
 log = logging.getLogger(__name__)
 
+CATALOG_CHANGED: Final = repo.CATALOG_CHANGED
 _GATHER_S: Final = 0.5
 _RETRY_S: Final = 2.0
+_AT_ONCE: Final = 1000  # new streams that one batch may register; the rest is registered by the next
 _MAX_RETRY_S: Final = 30.0
 
 
@@ -64,6 +67,9 @@ class Registry:
         self._catalog = self._stored
         self._pending: dict[str, Stream] = {}
         self._seen = asyncio.Event()
+        self._changing = asyncio.Lock()
+        self._unsaved: Catalog | None = None
+        self._saving: asyncio.Task[None] | None = None
         self._compiled: dict[str, tuple[Definition, Pipeline | None]] = {}
         self._of_index: dict[str, IndexPipelines] = {}
 
@@ -79,7 +85,7 @@ class Registry:
     def see(self, names: Iterable[str]) -> None:
         """Documents come for these streams. Those that nobody made are there from now on."""
         catalog = self._catalog
-        fresh = [name for name in names if name not in catalog.streams and name not in catalog.aliases]
+        fresh = [name for name in names if name not in catalog.streams and name not in catalog.aliases][:_AT_ONCE]
         if not fresh:
             return
         try:
@@ -95,19 +101,20 @@ class Registry:
         """Make a change durable and known everywhere; the catalogue after it. `how` gets the newest one, may be called
         more than once, and raises what it refuses. `deed` (`index.created`) of `of` goes into the audit log in the same
         transaction. Raises `Unavailable` while PostgreSQL is away."""
-        async with self._database.begin() as tx:
-            revision = await repo.revision(tx, lock=True)
-            before = self._stored if revision == self._stored.revision else await repo.load(tx, revision)
-            pending = dict(self._pending)
-            seen = created_by_write(before, pending, self.moment(), pending)
-            after = how(seen)
-            if deed and after is not seen and self._record is not None:
-                await self._record(tx, deed, of)
-            saved = before if after is before else await repo.save(tx, before, after)
-        for name in pending:
-            self._pending.pop(name, None)
-        self._keep(saved)
-        return self._catalog
+        async with self._changing:  # what was seen must not be written down again beside its deletion
+            async with self._database.begin() as tx:
+                revision = await repo.revision(tx, lock=True)
+                before = self._stored if revision == self._stored.revision else await repo.load(tx, revision)
+                pending = dict(self._pending)
+                seen = created_by_write(before, pending, self.moment(), pending)
+                after = how(seen)
+                if deed and after is not seen and self._record is not None:
+                    await self._record(tx, deed, of)
+                saved = before if after is before else await repo.save(tx, before, after)
+            for name in pending:
+                self._pending.pop(name, None)
+            self._keep(saved)
+            return self._catalog
 
     async def refresh(self) -> None:
         """Read what changed elsewhere. Raises `Unavailable` while PostgreSQL is away."""
@@ -118,16 +125,36 @@ class Registry:
             newest = await repo.load(tx, revision)
         self._keep(newest)
 
+    async def known(self) -> Known:
+        """Every name, for a process that does not `watch`: as of now, or as last known while PostgreSQL is away. A data
+        stream stands for itself, not for its backing indices; nothing stands behind an alias with a filter."""
+        with suppress(Unavailable):
+            await self.refresh()
+        known = naming_of(self._catalog).known
+        streams = {name: (name,) for name in known.data_streams}
+        filtered = {
+            alias
+            for alias, behind in self._catalog.aliases.items()
+            if any(options.get("filter") is not None for options in behind.values())
+        }
+        aliases = {name: () if name in filtered else tuple(behind) for name, behind in known.aliases.items()}
+        return msgspec.structs.replace(known, indices=known.names_of_indices(), aliases=aliases, data_streams=streams)
+
     async def watch(self) -> None:
         """Follow what others change, and write down what was seen. Never ends by itself; cancel it."""
-        await asyncio.gather(self._follow(), self._write_down())
+        await asyncio.gather(self._follow(), self.write_down())
+
+    async def told(self) -> None:
+        """For whoever listens on `CATALOG_CHANGED` anyway: something changed, or may have."""
+        with suppress(Unavailable):  # the connection that tells is lost too then, and comes back with another message
+            await self.refresh()
 
     async def _follow(self) -> None:
-        async for _ in self._database.notifications([repo.CATALOG_CHANGED]):
-            with suppress(Unavailable):  # the connection is lost too then, and comes back with another message
-                await self.refresh()
+        async for _ in self._database.notifications([CATALOG_CHANGED]):
+            await self.told()
 
-    async def _write_down(self) -> None:
+    async def write_down(self) -> None:
+        """Register what was seen, as soon as that is possible. Never ends by itself; cancel it."""
         delay = _RETRY_S
         while True:
             await self._seen.wait()
@@ -148,10 +175,23 @@ class Registry:
         changed = catalog is not self._stored
         self._take(catalog)
         if changed and self._snapshot is not None:
+            self._unsaved = catalog
+            if self._saving is None or self._saving.done():
+                self._saving = asyncio.create_task(self._save(self._snapshot), name="catalogue's copy")
+
+    async def _save(self, path: Path) -> None:
+        """The newest one, in a thread: it waits for the disk."""
+        while self._unsaved is not None:
+            catalog, self._unsaved = self._unsaved, None
             try:
-                write_atomic(self._snapshot, dumps(msgspec.to_builtins(catalog)))
+                await asyncio.to_thread(_write_snapshot, path, catalog)
             except OSError as error:
                 log.warning("the catalogue's copy cannot be written", extra={"reason": str(error)})
+
+    async def close(self) -> None:
+        """Wait until the copy is written."""
+        if self._saving is not None:
+            await self._saving
 
     def _take(self, stored: Catalog) -> None:
         """Stored, with what was seen and is not stored yet."""
@@ -207,6 +247,10 @@ def pipelines_of(catalog: Catalog, index: str) -> IndexPipelines:
 def _named(settings: object, key: str) -> str | None:
     name = text_of(settings, key) if isinstance(settings, dict) else None
     return None if name == "_none" else name
+
+
+def _write_snapshot(path: Path, catalog: Catalog) -> None:
+    write_atomic(path, dumps(msgspec.to_builtins(catalog)))
 
 
 def _read_snapshot(path: Path | None) -> Catalog:

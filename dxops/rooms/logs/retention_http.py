@@ -133,6 +133,6 @@ def _stream(one: Kept) -> StreamKept:
 
 def _whole(actor: Actor) -> Actor:
     """Logs are everybody's."""
-    if actor.apps is not None or actor.environments is not None:
-        raise Forbidden("this token is for some apps or environments only, logs are of all")
+    if actor.is_limited:
+        raise Forbidden("this token is for some apps, environments or log streams only, retention is of all")
     return actor

@@ -116,6 +116,11 @@ class Searcher:
         condition = self._where(query, target, self._times(self._now_ms()))
         return await self._number(f"SELECT count() FROM log_events WHERE {condition}", _settings(None))  # noqa: S608
 
+    async def check(self, query: tree.Node, target: Target) -> None:
+        """Raises what a search for it would, without reading a document."""
+        condition = self._where(query, target, self._times(self._now_ms()))
+        await self._store.query(f"SELECT 1 FROM log_events WHERE ({condition}) AND 0 LIMIT 0", settings=_settings(None))  # noqa: S608
+
     async def get(self, streams: Sequence[str], id_: str) -> Line | None:
         """The newest document of this id."""
         condition = self._where(tree.Ids((id_,)), Target(tuple(streams)), self._times(self._now_ms()))

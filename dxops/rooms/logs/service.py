@@ -9,7 +9,7 @@ from dxops.rooms.logs.explorer import Explorer
 from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Rows, Selection
 from dxops.rooms.logs.question import Question, read_query, read_window, times_at
-from dxops.rooms.logs.reach import Aliases, Reach
+from dxops.rooms.logs.reach import Reach, Registry
 from dxops.rooms.logs.tailing import Tail, Tails
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
@@ -18,11 +18,11 @@ from dxops.wire.elastic.auto_ids import AutoIds
 class Logs:
     """`id_key` makes the ids of documents that have none of their own, as on port 9200."""
 
-    def __init__(self, store: Rows, id_key: bytes, clock: Clock, aliases: Aliases | None = None) -> None:
+    def __init__(self, store: Rows, id_key: bytes, clock: Clock, registry: Registry | None = None) -> None:
         self._ids = AutoIds(id_key)
         self._clock = clock
         self.explorer = Explorer(store, self._times, self._ids.id_of)
-        self.reach = Reach(store, clock, aliases)
+        self.reach = Reach(store, clock, registry)
         self.tails = Tails(self.explorer)
         self.completer = Completer(self.explorer)
 
@@ -34,14 +34,16 @@ class Logs:
         """What a request asks for, as far as the actor may see it. Raises `Forbidden`, `Refused`, `Unreadable`."""
         window = read_window(question, self.now_ms())
         query = read_query(question, self._times())
-        return Selection(query=query, window=window, streams=await self.reach.streams(actor, question.streams))
+        streams = await self.reach.streams(actor, question.streams)
+        return Selection(query=query, window=window, streams=streams, hides_dead=await self.explorer.has_dead())
 
     def tail(self, actor: Actor, question: Question, *, after_seq: int | None, whole: bool) -> Tail:
         """A live tail of the question without its time range. Raises as `selection`, and `Throttled`."""
         query = read_query(question, self._times())
 
         async def selecting() -> Selection:
-            return Selection(query=tree.both([query, await self.reach.arriving(actor, question.streams)]))
+            arriving = await self.reach.arriving(actor, question.streams)
+            return Selection(query=tree.both([query, arriving]), hides_dead=await self.explorer.has_dead())
 
         return self.tails.begin(selecting, after_seq=after_seq, whole=whole)
 

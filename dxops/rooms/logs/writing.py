@@ -58,6 +58,8 @@ class Writing:
         self._auto_ids = auto_ids
         self._recent = recent or Recent()
         self._deciding = asyncio.Lock()
+        self.end = 0
+        """The number behind the newest operation that was stored here; 0: none yet."""
         self.current = Current(spool, identities, auto_ids, self._recent, store)
 
     async def store(self, bulk: Bulk, *, tenant: str) -> tuple[Outcome, int]:
@@ -73,6 +75,7 @@ class Writing:
         frame = _frame(bulk, places)
         base = await self._spool.append(STREAM, encode_frame(frame), records=len(places), tenant=tenant, kind=PLAIN)
         self._recent.keep(base, frame)
+        self.end = max(self.end, base + len(places))
         if len(places) == len(bulk):
             seqs: Sequence[int] = range(base, base + len(bulk))
             return _outcome(bulk, self._auto_ids.ids_of(base, len(bulk)), seqs), base + len(bulk)
@@ -134,6 +137,7 @@ class Writing:
         count = len(frame.documents)
         base = await self._spool.append(STREAM, encode_frame(frame), records=count, tenant=tenant, kind=WITH_IDS)
         final = settled(frame, base)
+        self.end = max(self.end, base + count)
         self._recent.keep(base, final)
         await asyncio.to_thread(self._identities.apply, [(base, final)], base + count)
         return base, base + count

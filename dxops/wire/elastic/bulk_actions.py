@@ -134,6 +134,9 @@ class ActionReader:
             _malformed(number, f"not JSON at column {error.colno}: {error.msg}")
         if not isinstance(value, dict):
             _malformed(number, f"expected START_OBJECT but found [{_token(value)}]")
+        for name in [name for name, each in value.items() if name not in _OPS and not isinstance(each, dict | list)]:
+            if len(value) > 1:
+                del value[name]  # winston-elasticsearch notes its attempts there; the original passes over it up to 8
         if len(value) != 1:
             found = "END_OBJECT" if not value else "FIELD_NAME"
             _malformed(number, f"expected exactly one of 'create', 'delete', 'index' or 'update' but found [{found}]")

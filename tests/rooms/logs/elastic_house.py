@@ -121,7 +121,7 @@ async def elastic_house(
     registry = Registry(database, times.now_ms, lambda: f"uuid{next(numbers):018d}", directory / "catalogue", record)
     spool = await Spool.open(str(directory / "spool"), Limits.of(SpoolConfig(min_free_mb=0)))
     identities = Identities(directory / "ids")
-    writes = Writes(Writing(spool, identities, IDS), spool, SystemClock(), registry)
+    writes = Writes(Writing(spool, identities, IDS, store), spool, SystemClock(), registry)
     cluster = Cluster(uuid="u")
     about = About(cluster, "127.0.0.1:9200", directory, times.now_ms())
     parts = (
@@ -146,6 +146,8 @@ async def elastic_house(
         for task in (watch, revocations, loading):
             task.cancel()
         await asyncio.gather(watch, revocations, loading, return_exceptions=True)
+        await registry.close()
+        writes.close()
         await spool.close()
         identities.close()
 

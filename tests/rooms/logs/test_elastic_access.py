@@ -14,6 +14,8 @@ import psycopg
 import pytest
 
 from dxops.base.actors import SYSTEM, Scope
+from dxops.engines.postgres.plain import PlainDatabase
+from dxops.rooms.logs.registry import Registry
 from tests.rooms.logs.elastic_house import ElasticHouse, elastic_house
 from tests.rooms.logs.local import LocalStore
 
@@ -137,7 +139,9 @@ async def test_a_limited_token_sees_nothing_else(house: ElasticHouse) -> None:
     await house.asked("PUT", "/_ilm/policy/p", {"policy": {"phases": {}}})
     await house.asked("PUT", "/topsecret", {"settings": {"index.lifecycle.name": "p"}})
     await house.write("app-1", '{"message":"mine","where":"here"}')
-    await house.write("topsecret", '{"message":"hers","where":"secret place","secret_field":1}')
+    await house.bulk(
+        '{"index":{"_index":"topsecret","_id":"known"}}', '{"message":"hers","where":"secret place","secret_field":1}'
+    )
     await house.write("secret-stream", '{"message":"theirs","where":"secret"}')
     for index in ("app-1", "topsecret"):
         await house.asked("PUT", f"/{index}/_alias/every")
@@ -158,7 +162,25 @@ async def test_a_limited_token_sees_nothing_else(house: ElasticHouse) -> None:
         assert (first["status"], second["hits"]["total"]["value"]) == (403, 1)
         assert (await client.get("/_cat/count?h=count")).text.strip() == "1"
         assert (await client.get("/_cluster/stats")).json()["indices"]["count"] == 1
-        for path in ("/topsecret/_search", "/topsecret", "/topsecret/_doc/1", "/secret-stream/_count",
+        sql = (await client.post("/_sql?format=json", json={"query": 'SELECT * FROM "*"'})).text
+        assert "mine" in sql
+        assert "secret" not in sql
+        esql = (await client.post("/_query", json={"query": "FROM * | LIMIT 10"})).text
+        assert "mine" in esql
+        assert "secret" not in esql
+        for path, body in (
+            ("/_sql?format=json", {"query": "SELECT * FROM topsecret"}),
+            ("/_query", {"query": "FROM topsecret"}),
+            ("/topsecret/_update/1", {"doc": {"a": 1}}),
+            ("/topsecret/_delete_by_query", {"query": {"match_all": {}}}),
+            ("/_reindex", {"source": {"index": "topsecret"}, "dest": {"index": "app-9"}}),
+            ("/_reindex", {"source": {"index": "app-1"}, "dest": {"index": "topsecret"}}),
+        ):
+            refused = await client.post(path, json=body)
+            assert refused.status_code == 403 or "security_exception" in refused.text, (path, refused.text)
+        docs = {"docs": [{"_index": "topsecret", "_id": "known"}, {"_index": "alias-of-secret", "_id": "known"}]}
+        assert "secret place" not in (await client.post("/_mget", json=docs)).text
+        for path in ("/topsecret/_search", "/topsecret", "/topsecret/_doc/known", "/secret-stream/_count",
                      "/alias-of-secret/_search", "/topsecret/_mapping", "/nowhere/_search", "/_cat/indices/topsecret",
                      "/_resolve/index/topsecret"):  # fmt: skip
             answer = await client.get(path)
@@ -279,6 +301,11 @@ async def test_changes_of_another_process_are_felt(house: ElasticHouse, database
                 return (await house.client.head("/from-there")).status_code == 200
 
             await eventually(there)
+            unwatched = Registry(PlainDatabase(lambda: database_url), lambda: 0, lambda: "uuid")
+            await other.asked("PUT", "/_data_stream/logs-there-x")
+            known = await unwatched.known()
+            assert "from-there" in known.indices
+            assert known.data_streams == {"logs-there-x": ("logs-there-x",)}
             id_, secret = await token(house, Scope.LOGS_READ)
             async with other.as_token(secret) as client:
                 assert (await client.get("/_search")).status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,6 +62,40 @@ async def test_an_index_is_made_shown_and_deleted_with_its_documents(house: Elas
     answer = await house.bulk('{"create":{"_index":"app-1","_id":"x"}}', '{"message":"anew"}')
     assert answer["items"][0]["create"]["status"] == 201
     assert await messages(house, "app-1") == ["anew"]
+
+
+async def test_what_was_deleted_is_not_read_from_memory(house: ElasticHouse) -> None:
+    made = await house.asked("POST", "/app/_doc", {"message": "one"}, 201)
+    path = f"/app/_doc/{made['_id']}"
+    assert (await house.asked("GET", path))["found"] is True
+    await house.asked("DELETE", "/app")
+    await house.write("app", '{"message":"two"}')
+    await house.asked("GET", path, None, 404)
+
+
+async def test_what_is_deleted_stays_deleted_whatever_is_written_down_beside(house: ElasticHouse) -> None:
+    for number in range(8):
+        house.registry.see([f"seen-{number}"])
+        nothing = asyncio.create_task(house.registry.change(lambda catalog: catalog))
+        await house.asked("DELETE", f"/seen-{number}")
+        await nothing
+        assert (await house.client.head(f"/seen-{number}")).status_code == 404
+    await house.registry.refresh()
+    assert not [name for name in house.registry.catalog.streams if name.startswith("seen-")]
+
+
+async def test_pipelines_run_for_aliases_and_may_choose_them(house: ElasticHouse) -> None:
+    await house.asked("PUT", "/_ingest/pipeline/p", {"processors": [{"set": {"field": "by", "value": "p"}}]})
+    route = {"processors": [{"set": {"field": "_index", "value": "alias"}}]}
+    await house.asked("PUT", "/_ingest/pipeline/route", route)
+    await house.asked(
+        "PUT", "/app-1", {"settings": {"default_pipeline": "p"}, "aliases": {"alias": {"is_write_index": True}}}
+    )
+    await house.write("alias", '{"message":"m"}')
+    found = await house.asked("GET", "/app-1/_search")
+    assert found["hits"]["hits"][0]["_source"] == {"message": "m", "by": "p"}
+    answer = await house.bulk('{"index":{"_index":"x"}}', '{"message":"rerouted"}', path="/_bulk?pipeline=route")
+    assert answer["items"][0]["index"]["_index"] == "app-1"
 
 
 async def test_deleting_by_wildcard_only_when_that_is_allowed(house: ElasticHouse) -> None:
@@ -187,6 +222,7 @@ async def test_templates_give_settings_aliases_and_pipelines(house: ElasticHouse
     assert house.registry.of_index("x-1").default == "p1"
     await house.asked("PUT", "/_template/old", {"index_patterns": ["y-*"], "settings": {"index.final_pipeline": "p2"}})
     assert house.registry.of_index("y-1").final == "p2"
+    await house.asked("PUT", "/_ingest/pipeline/p1", {"processors": [{"set": {"field": "by", "value": "p1"}}]})
     await house.write("x-1", '{"message":"by write"}')
     assert await messages(house, "xs") == ["by write"]
     used = await house.asked("DELETE", "/_component_template/base", None, 400)
@@ -262,6 +298,8 @@ async def test_settings_and_mappings_are_kept(house: ElasticHouse) -> None:
     await house.write("app", '{"n":"not a number","message":"kept all the same"}')
     assert await messages(house, "app") == ["kept all the same"]
     assert (await house.asked("GET", "/app"))["app"]["mappings"] == mapping
+    properties = (await house.asked("GET", "/app/_mapping"))["app"]["mappings"]["properties"]
+    assert properties["n"] == {"type": "keyword"}
 
 
 async def test_tables(house: ElasticHouse) -> None:

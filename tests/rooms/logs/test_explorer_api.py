@@ -14,10 +14,11 @@ import msgspec
 import orjson
 import pytest
 
-from dxops.base.actors import Actor
+from dxops.base.actors import Actor, Scope
 from dxops.base.clock import ManualClock
 from dxops.rooms.logs.model import Selection
 from dxops.rooms.logs.service import Logs
+from dxops.wire.elastic.names import Known
 from tests.rooms.logs.local import LocalStore
 from tests.rooms.logs.served import VIEWER, explorer_client
 
@@ -345,20 +346,12 @@ async def test_what_is_completed_can_be_read(store: LocalStore) -> None:
                 assert item["label"] in [line["source"]["odd"] for line in found["items"]], (lang, item)
 
 
-class LimitedActor(Actor, frozen=True, kw_only=True):
-    """Somebody who may see logs of some streams and nothing else."""
-
-    streams: frozenset[str] | None = None
-
-
 class OneAlias:
-    async def aliases(self) -> dict[str, list[str]]:
-        return {"all-of-them": ["app-logs", "other-logs"]}
+    async def known(self) -> Known:
+        return Known(indices=[], aliases={"all-of-them": ("app-logs", "other-logs"), "some": ()})
 
 
-LIMITED = LimitedActor(
-    kind="token", id="t", name="shop", scopes=frozenset({"logs:read"}), streams=frozenset({"other-*"})  # type: ignore[arg-type]
-)  # fmt: skip
+LIMITED = Actor(kind="token", id="t", name="shop", scopes=frozenset({Scope.LOGS_READ}), streams=frozenset({"other-*"}))
 
 
 async def test_a_limited_token_sees_its_streams_and_no_others_anywhere(store: LocalStore) -> None:
@@ -394,5 +387,19 @@ async def test_an_alias_stands_for_its_streams(store: LocalStore) -> None:
     async with explorer_client(store, clock, VIEWER, logs) as client:
         assert (await got(client, "/search", stream="all-of-them"))["total"] == 61
         assert (await got(client, "/search", stream="all-of-*"))["total"] == 61
+        error = await refused(client, "/search", stream="some")
+        assert (error["status"], error["field"]) == (400, "stream")
     node = await logs.reach.arriving(VIEWER, ["all-of-them"])
     assert len(await logs.explorer.arrived(Selection(query=node), 0)) == 61
+
+
+async def test_what_was_overwritten_is_not_shown(store: LocalStore) -> None:
+    where = {"from": "now-11d", "to": "now-9d"}
+    first = store.add([b'{"n":1}', b'{"n":2}'], [NOON - 10 * 86_400_000] * 2, "dead-logs")
+    async with explorer_client(store, ManualClock(NOW)) as client:
+        assert (await got(client, "/search", **where))["total"] == 2
+    store._session.query(f"INSERT INTO log_dead VALUES ({first})")
+    async with explorer_client(store, ManualClock(NOW)) as client:
+        found = await got(client, "/search", **where)
+        assert (found["total"], numbers(found)) == (1, [2])
+        assert (await got(client, "/histogram", **where))["total"] == 1

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+import subprocess
+import sys
+import time
 from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from dxops.base.clock import SystemClock
 from dxops.engines.spool import Consumer, Limits, Spool, SpoolConfig, this_machine
@@ -65,6 +71,56 @@ class Ingest:
         raise AssertionError(f"{len(found)} of {count} documents")
 
 
+async def _be_killed(root: Path) -> None:
+    ingest = Ingest(root)
+    await ingest.start()
+    print("up", flush=True)
+    await asyncio.wait([ingest.own])
+
+
+@pytest.mark.fault
+async def test_killed_again_and_again_each_line_is_there_once(tmp_path: Path) -> None:
+    choose = random.Random(5)
+    ingest = Ingest(tmp_path)
+    await ingest.start()
+    assert await ingest.documents() == []  # from now on no segment is deleted that was not looked at
+    await ingest.stop()
+    log = ingest.logs / "access.log"
+    written = 0
+    rotations = 0
+    for _ in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.rooms.logs.test_own_logs", str(tmp_path)],
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[3],
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        end = time.monotonic() + 0.3 + choose.random()
+        while time.monotonic() < end:
+            with log.open("a") as file:
+                for _ in range(20):
+                    file.write(ACCESS.format(written))
+                    written += 1
+            if choose.random() < 0.2:
+                rotations += 1
+                log.rename(ingest.logs / f"access.{rotations}.log")
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
+    await ingest.start()
+    try:
+        found = await ingest.until(written)
+        found += await ingest.documents()
+    finally:
+        await ingest.stop()
+    messages = [str(document["message"]) for _, document in found]
+    assert len(messages) == written
+    assert set(messages) == {f"GET /{number} 200" for number in range(written)}
+    assert rotations > 3
+
+
+@pytest.mark.fault
 async def test_lines_of_roles_and_access_lines(tmp_path: Path) -> None:
     ingest = Ingest(tmp_path)
     line = {"ts": "2026-01-01T00:00:01.000+00:00", "level": "warning", "role": "web", "logger": "dxops.app.web"}
@@ -104,6 +160,7 @@ async def test_lines_of_roles_and_access_lines(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.fault
 async def test_a_start_goes_on_where_the_spool_ends(tmp_path: Path) -> None:
     ingest = Ingest(tmp_path)
     log = ingest.logs / "access.log"
@@ -121,3 +178,7 @@ async def test_a_start_goes_on_where_the_spool_ends(tmp_path: Path) -> None:
     finally:
         await ingest.stop()
     assert sorted(str(document["message"]) for _, document in found) == ["GET /2 200", "GET /3 200"]
+
+
+if __name__ == "__main__":
+    asyncio.run(_be_killed(Path(sys.argv[1])))

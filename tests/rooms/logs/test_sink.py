@@ -68,7 +68,7 @@ async def test_a_batch_goes_in_under_its_token() -> None:
     store = FakeStore()
     told: list[object] = []
     assert (await LogSink(store, told.append).load(batch(*DOCUMENTS))).bad == ()
-    assert store.tokens == ["s.logs.1-3/log_events", "s.logs.1-3/log_shapes"]
+    assert store.tokens == ["s.logs.1-3/log_events", "s.logs.1-3/log_shapes", "s.logs.1-3/log_sizes"]
     assert told == [{"app": (2, sum(map(len, DOCUMENTS)))}]
 
 
@@ -111,7 +111,7 @@ async def test_everything_else_is_waited_for(answers: list[Any]) -> None:
         with pytest.raises(Unavailable):
             await sink.load(batch(*DOCUMENTS))
     assert (await sink.load(batch(*DOCUMENTS))).bad == ()
-    assert sorted(store.tokens) == ["s.logs.1-3/log_events", "s.logs.1-3/log_shapes"]
+    assert sorted(store.tokens) == ["s.logs.1-3/log_events", "s.logs.1-3/log_shapes", "s.logs.1-3/log_sizes"]
 
 
 async def test_one_document_that_no_row_can_be_made_of_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ async def test_a_payload_that_is_no_frame_spares_its_neighbours() -> None:
     sink = LogSink(store)
     found = await sink.load(whole)
     assert [record.seq for record in found.bad] == [12, 13, 14]
-    assert store.tokens == ["s.logs.10-15/log_events", "s.logs.10-15/log_shapes"]
+    assert store.tokens == ["s.logs.10-15/log_events", "s.logs.10-15/log_shapes", "s.logs.10-15/log_sizes"]
     assert sink.extract(evil.frame, 0) == evil.frame.payload
     assert decode_frame(sink.extract(good.pieces[0].frame, 1)).documents == [DOCUMENTS[1]]
 

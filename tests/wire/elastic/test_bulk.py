@@ -354,3 +354,9 @@ def test_a_source_over_the_limit_fails_alone() -> None:
     assert fault is not None
     assert (fault.status, fault.type) == (400, "illegal_argument_exception")
     assert "108 bytes, more than the limit of 99" in fault.reason
+
+
+def test_a_note_beside_the_action_is_passed_over() -> None:
+    bulk = parse(b'{"index":{"_index":"a"},"attempts":1}\n{"n":1}\n')
+    assert [(action.op, action.index) for action in bulk.actions] == [("index", "a")]
+    assert bulk.errors == {}

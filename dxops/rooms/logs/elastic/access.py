@@ -34,6 +34,13 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         return self.name or self.tenant
 
 
+def owner_of(caller: Caller) -> str:
+    """Whose a result is that is kept for later: a credential's, with the limits that it has now."""
+    return (
+        f"{caller.tenant}/{caller.key_id or ''}/{','.join(caller.streams or ()) if caller.streams is not None else '*'}"
+    )
+
+
 CALLER: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
 """Whose request is being answered. What is limited to a caller's streams asks here, not its own caller, so that no
 endpoint can forget to pass it on; tasks that a request starts inherit it."""

@@ -19,6 +19,7 @@ from dxops.rooms.logs.elastic.asking import (
     segments_of,
     send_answer,
 )
+from dxops.rooms.logs.elastic.bodies import Bodies, Held
 from dxops.rooms.logs.elastic.pressure import refused_for_now, told
 from dxops.rooms.logs.elastic.reading import read_fault
 from dxops.rooms.logs.elastic.writes import Writes
@@ -29,6 +30,7 @@ from dxops.wire.elastic.media import answering, request_kind
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 100 << 20
+_BODIES_BYTES: Final = 64 << 20
 _WRITES: Final = frozenset({"POST", "PUT"})
 
 
@@ -56,19 +58,21 @@ class ElasticApp:
         self._writes = writes
         self._cluster = cluster
         self._address = address
+        self._bodies = Bodies(_BODIES_BYTES)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        try:
-            answer = await self._answered(scope, receive)
-        except Gone:
-            return
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the caller gets an answer; `_failed` logs it
-            answer = self._failed(scope, error)
+        with self._bodies.request() as held:
+            try:
+                answer = await self._answered(scope, receive, held)
+            except Gone:
+                return
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, the caller gets an answer; `_failed` logs it
+                answer = self._failed(scope, error)
         await send_answer(send, answer, head=scope["method"] == "HEAD")
 
-    async def _answered(self, scope: dict[str, Any], receive: Receive) -> Answer:
+    async def _answered(self, scope: dict[str, Any], receive: Receive, held: Held) -> Answer:
         headers = headers_of(scope)
         path = segments_of(scope.get("raw_path") or scope["path"].encode())
         parameters = parameters_of(scope["query_string"])
@@ -83,7 +87,7 @@ class ElasticApp:
             request_kind(headers.get("content-type", ""))
         asked = Asked(
             method=method, path=path, parameters=parameters, headers=headers, caller=caller, answering=how,
-            receive=receive, limit_bytes=MAX_BODY_BYTES,
+            receive=receive, limit_bytes=MAX_BODY_BYTES, held=held,
         )  # fmt: skip
         return await self._route(asked)
 

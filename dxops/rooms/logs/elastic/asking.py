@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -11,11 +12,13 @@ import orjson
 
 from dxops.engines.clickhouse.bodies import Gone, Receive, pieces
 from dxops.rooms.logs.elastic.access import Caller
+from dxops.rooms.logs.elastic.bodies import Held
 from dxops.wire.clickhouse_http import BadRequest
 from dxops.wire.elastic.errors import ElasticRefused, Fault, illegal_argument, too_large
 from dxops.wire.elastic.media import PRODUCT_HEADER, Answering
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]  # Any: ASGI messages are open dictionaries
+_BODY_S = 300.0  # how long a body may take in all, however slowly it trickles
 _TOO_LARGE = 307  # what `pieces` calls a body over its limit
 
 
@@ -30,6 +33,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     answering: Answering
     receive: Receive
     limit_bytes: int
+    held: Held
 
     def length(self) -> int:
         """How long the body is as it comes, 0 if that is not known. Raises `ElasticRefused` (413)."""
@@ -40,15 +44,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return length
 
     async def body(self) -> bytes:
-        """The whole body, decompressed. Raises `ElasticRefused` (413, 400), `Gone`."""
+        """The whole body, decompressed. Raises `ElasticRefused` (413, 400), `Gone`, and `SpoolFull` when there is no
+        memory for it."""
         self.length()
+        parts: list[bytes] = []
         try:
-            return b"".join(
-                [
-                    piece
-                    async for piece in pieces(self.receive, self.headers.get("content-encoding", ""), self.limit_bytes)
-                ]
-            )
+            async with asyncio.timeout(_BODY_S):
+                async for piece in pieces(self.receive, self.headers.get("content-encoding", ""), self.limit_bytes):
+                    await self.held.take(len(piece))
+                    parts.append(piece)
+            return b"".join(parts)
+        except TimeoutError:
+            raise Gone from None
         except BadRequest as error:
             if error.code == _TOO_LARGE:
                 raise ElasticRefused(too_large(self.limit_bytes)) from error

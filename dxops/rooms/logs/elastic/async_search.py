@@ -9,6 +9,7 @@ import msgspec
 import orjson
 
 from dxops.base.errors import DxopsError
+from dxops.rooms.logs.elastic.access import owner_of
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.reading import answered, keeps_bytes, may_read, read_fault
 from dxops.rooms.logs.elastic.reads import Reads
@@ -66,7 +67,7 @@ class AsyncSearches:
         async def work() -> bytes:
             return dumps(await self._reads.run(search, request, index))
 
-        run = self._runs.start(asked.caller.tenant, KIND, keep_ms, work)
+        run = self._runs.start(owner_of(asked.caller), KIND, keep_ms, work)
         await run.wait(wait_s)
         if run.running or keeps:
             return answered(asked, _value(asked, run))
@@ -94,7 +95,7 @@ class AsyncSearches:
 
     def _found(self, asked: Asked, id_: str, *, keep_ms: int | None = None) -> Run:
         may_read(asked)
-        run = self._runs.find(id_, asked.caller.tenant, KIND, keep_ms=keep_ms)
+        run = self._runs.find(id_, owner_of(asked.caller), KIND, keep_ms=keep_ms)
         if run is None:
             raise ElasticRefused(resource_not_found(id_[:200]))
         return run

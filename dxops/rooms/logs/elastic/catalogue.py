@@ -9,6 +9,7 @@ from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.reading import NAME_PARAMETERS, Names, answered, may_read, read_fault
 from dxops.rooms.logs.elastic.writes import Writes
+from dxops.rooms.logs.mappings import shown_properties
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.searching import SHARDS, Searcher, Target
 from dxops.rooms.logs.streams import StreamField, stream_fields
@@ -76,10 +77,11 @@ class Catalogue:
     async def _mapping(self, asked: Asked, index: str) -> Answer:
         streams = await self._streams(asked, index)
         fields = await stream_fields(self._store, streams)
-        value = {
-            name: {"mappings": {"properties": _properties([each for each in fields if name in each.streams])}}
-            for name in streams
-        }
+        value = {}
+        for name in streams:
+            declared = self._names.declared(name)
+            seen = _properties([each for each in fields if name in each.streams])
+            value[name] = {"mappings": {**declared, "properties": shown_properties(declared.get("properties"), seen)}}
         return answered(asked, value)
 
     async def _terms_enum(self, asked: Asked, index: str) -> Answer:

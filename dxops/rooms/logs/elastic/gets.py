@@ -16,7 +16,7 @@ from dxops.rooms.logs.searching import Searcher
 from dxops.wire.elastic.documents import read_document
 from dxops.wire.elastic.errors import ElasticRefused, fault_of, illegal_argument, resource_not_found
 from dxops.wire.elastic.media import check_parameters
-from dxops.wire.elastic.names import index_name_fault, read_flag
+from dxops.wire.elastic.names import index_name_fault, matches_any, read_flag
 from dxops.wire.es.fields import SourceFilter, names, parse_source, parse_source_parameter
 
 _PARAMETERS: Final = frozenset(
@@ -67,7 +67,9 @@ class Gets:
                 streams[index] = await self._names.streams(index, {})
             except DxopsError as error:
                 errors[index] = error
-                if index_name_fault(index) is None and isinstance(error, ElasticRefused) and error.fault.status == 404:
+                limits = asked.caller.streams
+                is_absent = isinstance(error, ElasticRefused) and error.fault.status == 404
+                if is_absent and index_name_fault(index) is None and (limits is None or matches_any(index, limits)):
                     streams[index] = (index,)  # its first documents may not be loaded yet
         if read_flag("realtime", asked.parameters.get("realtime", "true")):
             asking = [(streams[index], id_) for index, id_ in wanted if index in streams]

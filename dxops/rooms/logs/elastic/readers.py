@@ -9,6 +9,7 @@ from dxops.rooms.logs.elastic.app import Reader
 from dxops.rooms.logs.elastic.async_search import AsyncSearches
 from dxops.rooms.logs.elastic.catalogue import Catalogue
 from dxops.rooms.logs.elastic.changes import Changes
+from dxops.rooms.logs.elastic.checking import Checking
 from dxops.rooms.logs.elastic.contexts import Contexts
 from dxops.rooms.logs.elastic.gets import Gets
 from dxops.rooms.logs.elastic.reading import Names
@@ -27,7 +28,8 @@ from dxops.wire.elastic.auto_ids import AutoIds
 def readers(
     store: Rows, writes: Writes, id_key: bytes, now_ms: Callable[[], int], registry: Registry | None = None
 ) -> tuple[Reader, ...]:
-    """`id_key` makes the ids of documents and signs those of scrolls. `writes` knows what is not yet loaded."""
+    """What reads documents, and what changes them by a query. `id_key` makes the ids of documents and signs those of
+    scrolls. `writes` knows what is not yet loaded."""
     ids = AutoIds(id_key)
     searcher = Searcher(store, ids, now_ms)
     names = Names(store, now_ms, registry)
@@ -40,5 +42,6 @@ def readers(
         Tabling(Tables(store, ids, now_ms), searcher, names, contexts, runs, now_ms),
         Gets(searcher, names, writes.writing.current, ids.id_of),
         Changes(changing, names, writes, Tasks(now_ms)),
+        Checking(store, searcher, names),
         Catalogue(store, searcher, names, writes),
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
 from dxops.base.errors import TooLarge, Unavailable
-from dxops.rooms.logs.catalog import EMPTY
+from dxops.rooms.logs.catalog import EMPTY, Catalog
 from dxops.rooms.logs.elastic.access import CALLER
 from dxops.rooms.logs.elastic.asking import Answer, Asked, Gone, Receive
 from dxops.rooms.logs.model import Rows
@@ -25,6 +25,7 @@ from dxops.wire.es.query import parse_query
 T = TypeVar("T")
 
 _NAMES_S: Final = 2.0
+_NAMINGS: Final = 64
 
 NAME_PARAMETERS: Final = frozenset(
     {"ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "local", "master_timeout"}
@@ -38,13 +39,21 @@ class Names:
         self._store = store
         self._now_ms = now_ms
         self._registry = registry
+        self._namings: dict[tuple[str, ...] | None, tuple[Catalog, tuple[str, ...], Naming]] = {}
         self._with_documents: tuple[float, tuple[str, ...]] = (-_NAMES_S, ())
 
     async def naming(self) -> Naming:
         """Every name that there is for this caller."""
         caller = CALLER.get()
+        patterns = None if caller is None else caller.streams
         catalog = EMPTY if self._registry is None else self._registry.catalog
-        return naming_of(catalog, await self._others(), patterns=None if caller is None else caller.streams)
+        others = await self._others()
+        known = self._namings.get(patterns)
+        if known is None or known[0] is not catalog or known[1] != others:
+            if len(self._namings) >= _NAMINGS:
+                self._namings.clear()
+            known = self._namings[patterns] = (catalog, others, naming_of(catalog, others, patterns=patterns))
+        return known[2]
 
     async def resolved(self, expression: str, options: Options) -> Resolved:
         """Raises `ElasticRefused`: no such index, or not for this caller."""
@@ -65,6 +74,11 @@ class Names:
         """Where to search. Raises `ElasticRefused`: no such index."""
         found = await self.resolved(expression, read_options(parameters))
         return Target(found.streams, upper_seq, _only(found) if found.filters else None)
+
+    def declared(self, stream: str) -> Mapping[str, Any]:
+        """The mapping that was put for a stream."""
+        known = None if self._registry is None else self._registry.catalog.streams.get(stream)
+        return {} if known is None else known.mappings
 
     def forget(self) -> None:
         """Ask the store again which streams have documents."""

@@ -11,6 +11,7 @@ import msgspec
 import orjson
 
 from dxops.base.errors import DxopsError
+from dxops.rooms.logs.elastic.access import owner_of
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.async_search import read_keep, read_wait
 from dxops.rooms.logs.elastic.contexts import Context, Contexts, expiry
@@ -112,7 +113,7 @@ class Tabling:
         async def work() -> bytes:
             return dumps(self._esql_value(asked, await self._tables.run(question), columnar, started))
 
-        run = self._runs.start(asked.caller.tenant, KIND, keep_ms, work)
+        run = self._runs.start(owner_of(asked.caller), KIND, keep_ms, work)
         await run.wait(wait_s)
         if run.running or keeps:
             return answered(asked, _run_value(run))
@@ -126,7 +127,7 @@ class Tabling:
 
     def _found(self, asked: Asked, id_: str, *, keep_ms: int | None = None) -> Run:
         may_read(asked)
-        run = self._runs.find(id_, asked.caller.tenant, KIND, keep_ms=keep_ms)
+        run = self._runs.find(id_, owner_of(asked.caller), KIND, keep_ms=keep_ms)
         if run is None:
             raise ElasticRefused(resource_not_found(id_[:200]))
         return run

@@ -13,6 +13,7 @@ import orjson
 from dxops.base.clock import Clock
 from dxops.engines.spool import Spool
 from dxops.rooms.logs.aiming import aim
+from dxops.rooms.logs.catalog import EMPTY
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.pipelines import MemoryPipelines
 from dxops.rooms.logs.piping import Piping
@@ -48,7 +49,6 @@ class Writes:
         self._writing = writing
         self._spool = spool
         self._clock = clock
-        self._end = 0
         self.piping = Piping(MemoryPipelines() if registry is None else registry)
 
     @property
@@ -63,11 +63,11 @@ class Writes:
     @property
     def end(self) -> int:
         """The number behind the newest operation that was stored here; 0: none yet."""
-        return self._end
+        return self._writing.end
 
     async def refresh(self) -> None:
         """Wait until everything that was stored here so far can be found; not longer than 30 s."""
-        await self._loaded(self._end)
+        await self._loaded(self.end)
 
     async def loaded(self, end: int) -> bool:
         """Wait until everything below `end` can be found, not longer than 30 s; whether it can."""
@@ -93,6 +93,8 @@ class Writes:
             reason = "[_source] of a bulk request is not supported; give it in the body of each update"
             raise ElasticRefused(illegal_argument(reason))
         outcome, end = await self._writing.store(bulk, tenant=asked.caller.tenant)
+        if outcome.got and not asked.caller.may_read:
+            outcome.got = {}
         await self._refreshed(asked, end)
         took_ms = int((time.perf_counter() - started) * 1000)
         answer = encode_answer(bulk, outcome, took_ms=took_ms, filter_path=given.get("filter_path", ""))
@@ -118,6 +120,8 @@ class Writes:
             lines.append(_one_line(_with_source_option(source, given) if op == "update" else source))
         bulk = await self._prepared(asked, b"\n".join(lines) + b"\n", Defaults())
         outcome, end = await self._writing.store(bulk, tenant=asked.caller.tenant)
+        if outcome.got and not asked.caller.may_read:
+            outcome.got = {}
         await self._refreshed(asked, end)
         (item,) = orjson.loads(encode_answer(bulk, outcome, took_ms=0))["items"][0].values()
         status = item.pop("status")
@@ -129,9 +133,7 @@ class Writes:
         """A batch that another endpoint made: through pipelines, to where aliases point, into the spool."""
         await self.piping.run(bulk, now_ms=self.now_ms(), legacy=legacy)
         self._aim(asked, bulk)
-        outcome, end = await self._writing.store(bulk, tenant=asked.caller.tenant)
-        self._end = max(self._end, end)
-        return outcome, end
+        return await self._writing.store(bulk, tenant=asked.caller.tenant)
 
     async def _prepared(self, asked: Asked, body: bytes, defaults: Defaults) -> Bulk:
         now_ms = self.now_ms()
@@ -147,10 +149,9 @@ class Writes:
 
     def _aim(self, asked: Asked, bulk: Bulk) -> None:
         """Aliases and the caller's limits; the streams that this makes are registered."""
-        if self._registry is None:
-            return
-        targets = aim(bulk, self._registry.catalog, asked.caller.streams)
-        if len(bulk.errors) < len(bulk):
+        catalog = EMPTY if self._registry is None else self._registry.catalog
+        targets = aim(bulk, catalog, asked.caller.streams)
+        if self._registry is not None and len(bulk.errors) < len(bulk):
             self._registry.see(targets)
 
     async def _refreshed(self, asked: Asked, end: int) -> None:
@@ -158,7 +159,6 @@ class Writes:
         wish = asked.parameters.get("refresh", "false")
         if wish not in ("true", "false", "wait_for", ""):
             raise ElasticRefused(illegal_argument(f"Unknown value for refresh: [{wish}]."))
-        self._end = max(self._end, end)
         if wish != "false":
             await self._loaded(end)
 
