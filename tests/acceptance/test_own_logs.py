@@ -107,3 +107,23 @@ def _answers(url: str) -> bool:
         return httpx.get(url).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_every_ready_made_view_can_be_searched(system: System) -> None:
+    with httpx.Client(
+        base_url=f"http://{system.listen['console']}/api/logs",
+        headers={"Authorization": f"Bearer {system.api_token}"},
+        timeout=60,
+    ) as client:
+        views = client.get("/saved").raise_for_status().json()["ready_made"]
+        assert [view["name"] for view in views][:3] == ["App access", "Failed requests", "Slow requests"]
+        totals = {}
+        for view in views:
+            given = {"query" if name == "q" else name: value for name, value in view["params"].items()}
+            wanted = {name: given[name] for name in ("query", "stream", "from", "sort") if name in given}
+            answer = client.get("/search", params=wanted)
+            assert answer.status_code == 200, (view["name"], answer.text)
+            totals[view["name"]] = answer.json()["total"]
+    assert totals["App access"] > 0
+    assert totals["Failed requests"] > 0
+    assert totals["Roles of dxops"] > 0

@@ -41,6 +41,7 @@ ACCESS_NAME: Final = "access"
 _POLL_S: Final = 0.25
 _BUDGET_BYTES: Final = 4 << 20
 _TELL_S: Final = 60.0
+_AGAIN_S: Final = 5.0
 
 _places = msgspec.msgpack.Decoder(list[Place])
 
@@ -100,17 +101,23 @@ class OwnLogs:
 
     async def run(self) -> None:
         """Until cancelled. Waits while the spool has no room."""
-        loop = asyncio.get_running_loop()
         try:
             while True:
-                chunks = await loop.run_in_executor(self._thread, self._tail.poll, _BUDGET_BYTES)
-                for chunk in chunks:
-                    await self._store(chunk)
-                if not chunks:
-                    await asyncio.sleep(_POLL_S)
+                try:
+                    await self._look()
+                except Exception as error:  # noqa: BLE001 - whatever one file does, the others are followed
+                    self._say(f"our own logs cannot be followed: {error!r}", "")
+                    await asyncio.sleep(_AGAIN_S)
         finally:
             self._thread.shutdown()  # a look that is under way ends first
             self._tail.close()
+
+    async def _look(self) -> None:
+        chunks = await asyncio.get_running_loop().run_in_executor(self._thread, self._tail.poll, _BUDGET_BYTES)
+        for chunk in chunks:
+            await self._store(chunk)
+        if not chunks:
+            await asyncio.sleep(_POLL_S)
 
     async def _store(self, chunk: Chunk) -> None:
         frame = await asyncio.get_running_loop().run_in_executor(self._thread, self._frame, chunk)

@@ -12,14 +12,16 @@ from litestar.params import FromPath, JSONBody
 from dxops.base.web import actor_of
 from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.saved_model import Saved, SearchToSave
+from dxops.rooms.logs.views import ready_made
 
 AnyRequest = Request[Any, Any, Any]
 
 
 class SavedList(msgspec.Struct, frozen=True):
-    """By name."""
+    """`items` by name. `ready_made` are there for everybody and cannot be changed."""
 
     items: list[Saved]
+    ready_made: list[Saved]
 
 
 def handlers(saved: SavedSearches) -> list[HTTPRouteHandler]:
@@ -27,8 +29,8 @@ def handlers(saved: SavedSearches) -> list[HTTPRouteHandler]:
 
     @get("/saved", summary="Saved searches")
     async def list_saved(request: AnyRequest) -> SavedList:
-        """Your own and the shared ones."""
-        return SavedList(await saved.all(actor_of(request)))
+        """Your own and the shared ones; and those that come with dxops, of its own logs."""
+        return SavedList(await saved.all(actor_of(request)), ready_made())
 
     @post("/saved", summary="Save a search")
     async def save(request: AnyRequest, data: JSONBody[SearchToSave]) -> Saved:

@@ -7,14 +7,17 @@ Their parameters are those of the page `/logs`, as in a saved search: `q`, `lang
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
 import orjson
 
+from dxops.rooms.logs.saved_model import Saved
 from dxops.wire.logs.own import ACCESS_STREAM, ROLES_STREAM
 
+_SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 Params = Mapping[str, str | list[str]]
 _ACCESS_COLUMNS: Final = (
     "service.name,service.environment,http.request.method,url.path,http.response.status_code,event.duration,"
@@ -87,6 +90,23 @@ VIEWS: Final = (
         {"stream": [ROLES_STREAM], "from": "now-24h", "cols": "log.level,service.name,message", "by": "level"},
     ),
 )
+
+
+def ready_made() -> list[Saved]:
+    """As saved searches, for who shows those."""
+    return [
+        Saved(
+            id=view.id,
+            name=view.name,
+            params=dict(view.params),
+            by="dxops",
+            at=_SINCE,
+            shared=True,
+            mine=False,
+            may_change=False,
+        )
+        for view in VIEWS
+    ]
 
 
 def of_app(app: str, environment: str | None = None) -> Params:

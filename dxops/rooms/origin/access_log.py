@@ -18,7 +18,7 @@ from pathlib import Path
 from time import gmtime, strftime, time_ns
 from typing import Final
 
-from dxops.base.rsgi import Scope
+from dxops.base.rsgi import Headers, Scope
 from dxops.rooms.origin.access_lines import (
     Access,
     Pieces,
@@ -84,11 +84,11 @@ class AccessFile:
 
     def told(self, access: Access, scope: Scope, started_ns: int) -> None:
         """One answered request. `started_ns` is when it came, since 1970."""
-        self.hit(body_of(access, self._machine), scope, started_ns)
+        self.hit(body_of(access, self._machine), scope, scope.headers, started_ns)
 
-    def hit(self, body: str, scope: Scope, started_ns: int) -> None:
-        """One answered request by its `body`. Every look into `scope` costs as much as the rest of a line's field."""
-        headers = scope.headers
+    def hit(self, body: str, scope: Scope, headers: Headers, started_ns: int) -> None:
+        """One answered request by its `body`. Each look into `scope` takes 0.1 to 0.3 µs, as long as all of Python's
+        work on a field: `headers` are those that the caller has already."""
         client = headers.get(self._header) if self._header else scope.client
         sender = (client, headers.get("user-agent"), headers.get("referer"))
         time_ms = started_ns // 1_000_000

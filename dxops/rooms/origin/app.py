@@ -96,7 +96,7 @@ class OriginApp:
             protocol.response_empty(304, hit.not_modified)
             what = "304" if method == "GET" else "304 to HEAD"
         if access_log is not None:
-            access_log.hit(hit.lines.get(what) or _line(access_log, hit, method, what), scope, started_ns)
+            access_log.hit(hit.lines.get(what) or _line(access_log, hit, method, what), scope, headers, started_ns)
         return None
 
     async def _handle(self, scope: Scope, protocol: HttpProtocol, hot: dict[HotKey, Hot], key: HotKey) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import time_ns
 from typing import Protocol, cast
 
-from dxops.base.rsgi import HeaderList, HttpProtocol, Scope, WebsocketProtocol
+from dxops.base.rsgi import HeaderList, Headers, HttpProtocol, Scope, WebsocketProtocol
 from dxops.rooms.origin.access_lines import Access
 from dxops.rooms.origin.model import Request
 from dxops.rooms.origin.pages import Page, render
@@ -22,7 +22,7 @@ class AccessLog(Protocol):
         """For `hit`, of an answer that is given often."""
         ...
 
-    def hit(self, body: str, scope: Scope, started_ns: int) -> None: ...
+    def hit(self, body: str, scope: Scope, headers: Headers, started_ns: int) -> None: ...
 
 
 class Exchange:

@@ -13,7 +13,7 @@ import httpx
 from dxops.app.listeners import Listener, Listeners
 from dxops.base.clock import SystemClock
 from dxops.base.ports import Host, LiveSite, SiteTable
-from dxops.base.rsgi import HttpProtocol, Scope, WebsocketProtocol
+from dxops.base.rsgi import Headers, HttpProtocol, Scope, WebsocketProtocol
 from dxops.rooms.origin.access_lines import Access
 from dxops.rooms.origin.app import OriginApp
 from dxops.rooms.origin.config import OriginConfig
@@ -66,7 +66,7 @@ class Accesses:
         self._bodies[str(access)] = access
         return str(access)
 
-    def hit(self, body: str, scope: Scope, started_ns: int) -> None:
+    def hit(self, body: str, scope: Scope, headers: Headers, started_ns: int) -> None:
         self.seen.append(self._bodies[body])
 
 

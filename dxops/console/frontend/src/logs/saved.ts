@@ -64,7 +64,8 @@ export class SavedSearches {
     list.replaceChildren(h("li", { class: "skeleton" }, " "), h("li", { class: "skeleton" }, " "));
     if (!dialog().open) dialog().showModal();
     try {
-      this.#items = (await ask<{ items: Saved[] }>("saved", "saved")).items;
+      const found = await ask<{ items: Saved[]; ready_made: Saved[] }>("saved", "saved");
+      this.#items = [...found.items, ...found.ready_made];
       this.#draw();
     } catch (error) {
       const { message, hint } = told(error);
