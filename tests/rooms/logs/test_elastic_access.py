@@ -13,7 +13,8 @@ import httpx
 import psycopg
 import pytest
 
-from dxops.base.actors import SYSTEM, Scope
+from dxops.app.elastic_access import caller_of
+from dxops.base.actors import ROLE_SCOPES, SYSTEM, Actor, Role, Scope
 from dxops.engines.postgres.plain import PlainDatabase
 from dxops.rooms.logs.registry import Registry
 from tests.rooms.logs.elastic_house import ElasticHouse, elastic_house
@@ -130,6 +131,14 @@ async def test_scopes(house: ElasticHouse) -> None:
                 assert answer.status_code == status, (method, path, number, answer.text)
                 if status == 403:
                     assert answer.json()["error"]["type"] == "security_exception"
+
+
+def test_who_is_limited_to_apps_sends_logs_and_sees_none() -> None:
+    actor = Actor(kind="token", id="t", name="t", scopes=frozenset(Scope), apps=frozenset({"hello"}))
+    caller = caller_of(actor)
+    assert (caller.may_write, caller.may_read, caller.may_manage) == (True, False, False)
+    whole = caller_of(Actor(kind="token", id="t", name="t", scopes=ROLE_SCOPES[Role.VIEWER]))
+    assert (whole.may_write, whole.may_read, whole.may_manage, whole.streams) == (False, True, False, None)
 
 
 async def test_a_limited_token_sees_nothing_else(house: ElasticHouse) -> None:
