@@ -42,7 +42,7 @@ from dxops.rooms.kube.model import make_node
 from dxops.rooms.kube.service import Kube
 from dxops.rooms.kube.tunnels import Tunnels
 from dxops.rooms.logs.config import DROP_OLDEST
-from dxops.rooms.logs.keeping import Keeping
+from dxops.rooms.logs.keeping import Done, Keeping
 from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.service import Logs
 from dxops.rooms.origin.app import OriginApp
@@ -128,6 +128,10 @@ class House:
     def keeping(self) -> Keeping:
         """How long logs are kept."""
         return Keeping(self.database, self.accounts.audit, self.clickhouse, self.inside, self.settings.logs, self.clock)
+
+    async def expire_logs(self) -> Done:
+        """The job that removes logs which are not to be kept any longer."""
+        return await self.keeping.remove_expired(await store_disk(self.data, self.settings, self.clickhouse))
 
     async def make_room(self) -> int:
         """The job for a full disk of the store, where `logs.when_full` wants one."""

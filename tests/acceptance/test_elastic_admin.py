@@ -113,7 +113,7 @@ def test_pipelines_cats_and_the_cluster(client: Elasticsearch) -> None:
     assert client.indices.get_settings(index="cats")["cats"]["settings"]["index"]["uuid"]
     for idle in (client.indices.flush, client.indices.forcemerge, client.indices.clear_cache):
         assert idle(index="cats")["_shards"]["failed"] == 0
-    assert client.tasks.list()["nodes"] == {}
+    assert "nodes" in client.tasks.list()
     with pytest.raises(ApiError, match="dxops backup"):
         client.snapshot.get_repository()
 

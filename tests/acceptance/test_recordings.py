@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from tests.acceptance.conversations import RECORDINGS, speak, template
+from tests.acceptance.shipping import aimed, snippet
 from tests.harness import System
 
 pytestmark = pytest.mark.system
@@ -57,3 +61,10 @@ def test_a_conversation_replays_clean(client: httpx.Client, name: str) -> None:
         hits = client.request("GET", f"/{then['search']}/_search", json=body).json()["hits"]["hits"]
         assert len(hits) == 1
         assert holds(then["parsed"]["source"], hits[0]["_source"]), hits
+
+
+def test_the_page_for_shippers_is_well_formed_and_its_line_of_shell_works(system: System) -> None:
+    assert set(yaml.safe_load(snippet("yaml"))["output.elasticsearch"]) == {"hosts", "username", "password"}
+    assert tomllib.loads(snippet("toml"))["sinks"]["dxops"]["type"] == "elasticsearch"
+    done = subprocess.run(["bash", "-c", aimed(snippet("sh"), system)], capture_output=True, timeout=60, check=True)
+    assert json.loads(done.stdout)["result"] == "created"

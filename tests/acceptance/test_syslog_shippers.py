@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.acceptance.shipping import aimed, count, debian_tree, library_path, messages, running, snippet
+from tests.acceptance.shipping import aimed, count, debian_tree, library_path, messages, running, snippet, sql
 from tests.harness import System, eventually, running_system
 
 pytestmark = [pytest.mark.system, pytest.mark.client, pytest.mark.fault]
@@ -20,11 +21,17 @@ pytestmark = [pytest.mark.system, pytest.mark.client, pytest.mark.fault]
 LINES = 4_000
 KILLS = 2
 HUGE = 300_000
+SMALL_SPOOL = """[spool]
+max_mb = 64
+segment_mb = 8
+min_free_mb = 0
+hold_s = 0.5
+"""
 
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[System]:
-    with running_system() as system:
+    with running_system(SMALL_SPOOL) as system:
         yield system
 
 
@@ -118,3 +125,60 @@ def test_rsyslog_loses_and_doubles_nothing(own: System, tmp_path: Path) -> None:
 def test_syslog_ng_loses_and_doubles_nothing(own: System, tmp_path: Path) -> None:
     lines = ship(own, syslog_ng(own, tmp_path), tmp_path, "syslog-ng-%", nul=False)
     assert Counter(messages(own, "syslog-ng-%")) == Counter(lines)
+
+
+def pressure(client: httpx.Client) -> dict[str, int]:
+    """What `_nodes/stats` counts of logs."""
+    (node,) = client.get("/_nodes/stats").raise_for_status().json()["nodes"].values()
+    assert node["thread_pool"]["write"]["rejected"] == node["dxops"]["spool"]["logs"]["refused"]
+    return dict(node["dxops"]["spool"]["logs"])
+
+
+def noise(client: httpx.Client, count: int, size: int) -> httpx.Response:
+    """The answer to a bulk of so many documents."""
+    body = (b'{"index":{"_index":"noise"}}\n{"message":"' + os.urandom(size // 2).hex().encode() + b'"}\n') * count
+    return client.post("/_bulk", content=body, headers={"content-type": "application/x-ndjson"})
+
+
+SIZES = ((40, 60_000), (1, 60_000), (1, 4_000), (1, 100))
+
+
+def fill(client: httpx.Client) -> tuple[int, httpx.Response]:
+    """Until not even a line finds room: how many documents were stored, and the last answer."""
+    stored = 0
+    for many, size in SIZES:
+        while (answer := noise(client, many, size)).status_code == 200:
+            stored += many
+            assert stored < 5_000, "64 MB hold 2,000 of the large ones at most"
+    return stored, answer
+
+
+def test_a_full_spool_holds_and_refuses_and_rsyslog_sends_again(own: System, tmp_path: Path) -> None:
+    found = own.endpoints()
+    loader = int(str(own.status()["loader"]["pid"]))
+    shipped = [f"under pressure {n}" for n in range(500)]
+    with httpx.Client(base_url=found["elastic_url"], auth=("elastic", found["elastic_password"]), timeout=30) as client:
+        assert noise(client, 1, 10).status_code == 200
+        eventually(lambda: "logs" in next(iter(client.get("/_nodes/stats").json()["nodes"].values()))["dxops"]["spool"])
+        before = pressure(client)
+        os.kill(loader, signal.SIGSTOP)
+        try:
+            stored, answer = fill(client)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+            assert answer.json()["error"]["type"] == "es_rejected_execution_exception"
+            log = tmp_path / "app.log"
+            log.write_text("".join(f"{each}\n" for each in shipped))
+            with rsyslog(own, tmp_path)(log):
+                ours = before["refused"] + len(SIZES)
+                eventually(lambda: pressure(client)["refused"] > ours)  # rsyslog's too
+                assert not set(messages(own, "rsyslog-%")) & set(shipped)
+                os.kill(loader, signal.SIGCONT)
+                eventually(lambda: set(shipped) <= set(messages(own, "rsyslog-%")), 60, 0.5)
+        finally:
+            os.kill(loader, signal.SIGCONT)
+        after = pressure(client)
+        assert after["held"] > before["held"]
+        eventually(lambda: pressure(client)["queued"] == 0)
+    assert sql(own, "SELECT count() FROM log_events WHERE stream = 'noise'") == [[stored + 1]]
+    counts = Counter(messages(own, "rsyslog-%"))
+    assert {each: counts[each] for each in shipped} == dict.fromkeys(shipped, 1)

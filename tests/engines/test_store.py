@@ -176,6 +176,17 @@ def test_inserts_in_every_shape(store: StoreProcess) -> None:
     assert store.sql("SELECT count() FROM shapes") == "8\n"
 
 
+def test_an_insert_that_fails_behind_the_parser_is_told(store: StoreProcess) -> None:
+    """chDB itself calls it written."""
+    store.sql("CREATE TABLE bounded (n UInt64, CONSTRAINT small CHECK n < 5) ENGINE = MergeTree ORDER BY n")
+    failed = store.send('{"n":7}', query="INSERT INTO bounded FORMAT JSONEachRow")
+    assert failed.status_code == 500
+    assert "VIOLATED_CONSTRAINT" in failed.text
+    assert failed.headers["x-clickhouse-exception-code"] == "469"
+    store.sql('{"n":3}', query="INSERT INTO bounded FORMAT JSONEachRow")  # what failed before is not held against it
+    assert store.sql("SELECT n FROM bounded").split() == ["3"]
+
+
 def test_a_bomb_is_refused(store: StoreProcess) -> None:
     headers = {"X-ClickHouse-User": "dxops", "X-ClickHouse-Key": store.password(), "content-encoding": "gzip"}
     params = {"query": "INSERT INTO shapes FORMAT TSV"}

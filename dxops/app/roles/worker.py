@@ -34,7 +34,7 @@ def jobs_of(house: House) -> list[Job]:
             run=lambda: house.content.upkeep.start(SYSTEM, UpkeepKind.COLLECT),
         ),
         Job(name="replicate_content", cron="* * * * * */10", run=house.content.replicate_pending),
-        Job(name="expire_logs", cron="*/5 * * * *", run=house.keeping.remove_expired),
+        Job(name="expire_logs", cron="*/5 * * * *", run=house.expire_logs),
         Job(name="make_room", cron="* * * * * */30", run=house.make_room),
         Job(name="forget_sessions", cron="40 3 * * *", run=house.accounts.housekeep),
     ]

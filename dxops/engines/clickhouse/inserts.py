@@ -49,7 +49,7 @@ async def insert(
         began = time.monotonic_ns()
         text, input_format = found.sql.decode(), found.format
         async with store.job(job) as running:
-            written = await _feed(running, text, input_format, held, None if complete else body)
+            written = await _feed(store, running, text, input_format, held, None if complete else body)
     finally:
         store.bodies.give_back(taken)
     numbers = summary(written_rows=written.rows, written_bytes=written.bytes, elapsed_ns=time.monotonic_ns() - began)
@@ -57,23 +57,29 @@ async def insert(
 
 
 async def _feed(
-    running: Running, sql: str, input_format: str, held: list[bytes], body: AsyncIterator[bytes] | None
+    store: Store, running: Running, sql: str, input_format: str, held: list[bytes], body: AsyncIterator[bytes] | None
 ) -> Written:
     """Run the insert; on any failure nothing that is not committed yet stays."""
     inserts: list[Insert] = []
 
     def begin() -> None:
         inserts.append(running.handle.insert(sql, input_format))
+
+    def feed() -> None:
         for piece in held:
             inserts[0].append(piece)
         held.clear()
 
     try:
         await running.run(begin)
+        watch = await store.watch(running)
+        await running.run(feed)
         if body is not None:
             async for piece in body:
                 await running.run(partial(inserts[0].append, piece))
-        return await running.run(inserts[0].finish)
+        written = await running.run(inserts[0].finish)
+        await store.verify(watch)
+        return written
     except BaseException:
         if inserts:
             await running.run(inserts[0].cancel)

@@ -33,6 +33,7 @@ _NOTHING_ASIDE = {
 }
 """On a disk that is nearly full a query that needs more than its memory fails, and takes no room from inserts.
 chDB keeps to no limit of what queries put aside (`max_temporary_data_on_disk_size`)."""
+_ERRORS = "SELECT name, value, code, query_id, last_error_message FROM system.errors"
 _BODIES_MB = 160  # bodies held in memory, all requests together
 
 
@@ -59,6 +60,13 @@ class Running(msgspec.Struct, frozen=True, eq=False):
     def run(self, work: Callable[[], T]) -> Awaitable[T]:
         """`work` with the handle, in the lane's thread. Cancelling does not interrupt it: it is waited for."""
         return finish_even_if_cancelled(self.lane.run(work))
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """A query that runs, as ClickHouse names it, and how often each of its errors had happened by then."""
+
+    query: str
+    errors: dict[str, int]
 
 
 class Store:
@@ -165,6 +173,27 @@ class Store:
             await asyncio.wait({future}, timeout=_KILL_EVERY_S)
         with suppress(EngineError):
             future.result()
+
+    async def watch(self, running: Running) -> Watch:
+        """To be called while the request's query is open; for `verify`."""
+        tag = quoted(running.tag)
+        query = f"SELECT query_id FROM system.processes WHERE Settings['log_comment'] = {tag}"  # noqa: S608 - our own tag
+        found = await self._asked(query)
+        errors = {name: int(value) for name, value, *_ in await self._asked(_ERRORS)}
+        return Watch(found[0][0] if found else "", errors)
+
+    async def verify(self, watch: Watch) -> None:
+        """Raises `EngineError` when the query failed, or may have: chDB reports an insert as written whatever became of
+        it behind the parser (a full disk, a violated constraint). What it threw is counted, with who threw it last."""
+        for name, value, code, query, message in await self._asked(_ERRORS):
+            more = int(value) - watch.errors.get(name, 0)
+            if query == watch.query or more > (1 if watch.query else 0):
+                raise EngineError(f"Code: {code}. DB::Exception: the insert failed: {message}. ({name})")
+
+    async def _asked(self, sql: str) -> list[list[str]]:
+        async with self._control.slot():
+            part = await self._control.run(lambda: self._control_handle.query(sql))
+        return [line.split("\t") for line in part.data.decode("utf-8", "replace").splitlines()]
 
     async def kill_tag(self, tag: str) -> None:
         """End what runs under a request's tag; returns at once."""

@@ -41,7 +41,8 @@ class Eraser:
         if not streams:
             return
         those = f"stream IN ({literals(tuple(streams))})"
-        for table, condition in (("log_events", f"{those} AND seq < {int(before_seq)}"), ("log_shapes", those)):
+        conditions = {"log_events": f"{those} AND seq < {int(before_seq)}", "log_shapes": those, "log_sizes": those}
+        for table, condition in conditions.items():
             await self._store.execute(f"DELETE FROM {self._local(table)} WHERE {condition}", timeout_s=_TIMEOUT_S)  # noqa: S608
         for stream in streams:
             await asyncio.to_thread(self._identities.forget, stream, before_seq)

@@ -16,7 +16,7 @@ import msgspec
 from dxops.base.errors import Refused
 from dxops.rooms.logs.columns import column_name
 from dxops.rooms.logs.facts import Facts
-from dxops.rooms.logs.fields import base_name, value_of
+from dxops.rooms.logs.fields import COLUMNS, base_name, value_of
 from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Histogram, Line, Selection, Window
 from dxops.rooms.logs.ordering import Key, behind, keys_of
@@ -74,7 +74,8 @@ class Explorer(Facts):
         count = -(-(window.end_ms - first) // step)
         if count > MAX_BUCKETS:
             raise Refused(f"{count} buckets; at most {MAX_BUCKETS}", field="interval", hint="choose a longer interval")
-        split = "''" if not by else value_of(base_name(column_name(by)))
+        name = base_name(column_name(by)) if by else ""
+        split = COLUMNS.get(name) or (value_of(name) if name else "''")
         sql = (
             f"SELECT intDiv(toUnixTimestamp64Milli(ts) - {first}, {step}) AS bucket, {split} AS part, count() "  # noqa: S608
             f"FROM log_events WHERE {where(selection, self._times())} GROUP BY bucket, part"

@@ -209,7 +209,8 @@ def _term(name: str | None, node: tree.Term) -> Condition:
     def made(sql: str) -> str:
         if name is None and not sql:
             return f"hasAny(mapValues(attrs), [{literals(texts)}])"
-        value = f"lowerUTF8({sql})" if node.case_insensitive else sql
+        plain = COLUMNS.get(name or "", sql)  # compared by its dictionary, not value by value
+        value = f"lowerUTF8({sql})" if node.case_insensitive else plain
         some = [text for text in texts if text]
         whole = f"{value} IN ({literals(some)})" if some else "0"
         if name in _ROW_NAMES:

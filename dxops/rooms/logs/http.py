@@ -66,7 +66,7 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     ) -> FoundLines:
         """Lines that match, newest first unless told otherwise. `total` is exact up to `count`."""
         began = time.perf_counter()
-        selection = await logs.selection(actor_of(request), asked)
+        selection = await while_connected(request, logs.selection(actor_of(request), asked))
         assert selection.window is not None
         keys = read_cursor(after, sort, order) if after else ()
         searching = explorer.search(
@@ -97,7 +97,7 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     ) -> ShownHistogram:
         """Counts in bars of a round width. The total is exact."""
         began = time.perf_counter()
-        selection = await logs.selection(actor_of(request), asked)
+        selection = await while_connected(request, logs.selection(actor_of(request), asked))
         counting = explorer.histogram(selection, buckets=buckets, by=by or None, interval_ms=interval_ms)
         answered = await while_connected(request, counting)
         found = answered.answer
@@ -114,7 +114,7 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     async def fields(request: AnyRequest, asked: NamedDependency[Question]) -> FoundFields:
         """The fields that documents of these streams had on the range's days, whatever the query. Counts are of whole
         days."""
-        selection = await logs.selection(actor_of(request), asked)
+        selection = await while_connected(request, logs.selection(actor_of(request), asked))
         both = asyncio.gather(explorer.columns(selection), explorer.fields(selection))
         columns, answered = await while_connected(request, both)
         items = [shown_field(field, column=True) for field in columns]
@@ -131,7 +131,7 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
         limit: Annotated[int, QueryParameter(description="Values", ge=1, le=1000)] = 5,
     ) -> FoundValues:
         """The most frequent values among matching lines, exact up to 200,000 of them. Percent-encode the name."""
-        selection = await logs.selection(actor_of(request), asked)
+        selection = await while_connected(request, logs.selection(actor_of(request), asked))
         field = decode_segment(name)
         both = asyncio.gather(
             explorer.top_values(selection, field, prefix=prefix, limit=limit), _numbers(logs, selection, field)
@@ -156,7 +156,7 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     ) -> FoundPatterns:
         """Lines grouped by what is constant in their messages, with a query for each."""
         began = time.perf_counter()
-        selection = await logs.selection(actor_of(request), asked)
+        selection = await while_connected(request, logs.selection(actor_of(request), asked))
         answered = await while_connected(request, explorer.patterns(selection, limit=limit))
         return FoundPatterns(
             items=[shown_pattern(pattern) for pattern in answered.answer.patterns],
@@ -175,7 +175,7 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     ) -> Around:
         """The neighbours of a line in time, among those of `stream` that match query and filters; the range is left
         out."""
-        selection = await logs.selection(actor_of(request), asked)
+        selection = await while_connected(request, logs.selection(actor_of(request), asked))
         lines = await while_connected(request, explorer.around(ts_ms, int(seq), selection, count=count))
         at = next((index for index, line in enumerate(lines) if line.seq == int(seq)), None)
         return Around([shown(line) for line in lines], at)
@@ -209,7 +209,7 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     ) -> Proposals:
         """Fields, operators, values and keywords that fit at the cursor, likeliest first."""
         blank = msgspec.structs.replace(asked, query="")
-        selection = await logs.selection(actor_of(request), blank)
+        selection = await while_connected(request, logs.selection(actor_of(request), blank))
         at = len(text) if cursor is None else cursor
         return Proposals(await while_connected(request, logs.completer.propose(selection, asked.lang, text, at)))
 

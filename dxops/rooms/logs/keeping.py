@@ -180,9 +180,11 @@ class Keeping:
 
     # --- the job ------------------------------------------------------------------------------------------------
 
-    async def remove_expired(self) -> Done:
+    async def remove_expired(self, disk: DiskSpace | None = None) -> Done:
         """Remove what is too old or too much, what was overwritten, and tell ingest. Can be cut off anywhere; ends
-        after four minutes, and the next run goes on. Raises `Unavailable` while the store or PostgreSQL is away."""
+        after four minutes, and the next run goes on. On a `disk` that is low only what needs no room is done. Raises
+        `Unavailable` while the store or PostgreSQL is away."""
+        roomy = disk is None or not disk.low
         ends = self._clock.monotonic() + _RUN_S
         now = self._clock.now()
         async with self._database.begin() as tx:
@@ -201,15 +203,19 @@ class Keeping:
             if self._clock.monotonic() > ends:
                 done = msgspec.structs.replace(done, unfinished=True)
                 break
-            await removing.remove_day(self._store, day, streams)
+            if not await removing.remove_day(self._store, day, streams, rewriting=roomy):
+                done = msgspec.structs.replace(done, unfinished=True)
+                continue
             removed = _removed(found, day, streams, rules, now)
             await self._record(removed)
             stale.setdefault(day, []).extend(streams)
             documents = sum(one.documents for one in removed)
             done = msgspec.structs.replace(done, documents=done.documents + documents, days=done.days + 1)
-        if stale:
-            await removing.forget_days(self._store, stale.items())
-        dead, forgotten = await removing.remove_dead(self._store, now.date())
+        dead = forgotten = 0
+        if roomy:
+            if stale:
+                await removing.forget_days(self._store, stale.items())
+            dead, forgotten = await removing.remove_dead(self._store, now.date())
         await self._tell_ids()
         return msgspec.structs.replace(done, dead=dead, forgotten=forgotten)
 

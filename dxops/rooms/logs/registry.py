@@ -67,6 +67,7 @@ class Registry:
         self._catalog = self._stored
         self._pending: dict[str, Stream] = {}
         self._seen = asyncio.Event()
+        self._changing = asyncio.Lock()
         self._unsaved: Catalog | None = None
         self._saving: asyncio.Task[None] | None = None
         self._compiled: dict[str, tuple[Definition, Pipeline | None]] = {}
@@ -100,19 +101,20 @@ class Registry:
         """Make a change durable and known everywhere; the catalogue after it. `how` gets the newest one, may be called
         more than once, and raises what it refuses. `deed` (`index.created`) of `of` goes into the audit log in the same
         transaction. Raises `Unavailable` while PostgreSQL is away."""
-        async with self._database.begin() as tx:
-            revision = await repo.revision(tx, lock=True)
-            before = self._stored if revision == self._stored.revision else await repo.load(tx, revision)
-            pending = dict(self._pending)
-            seen = created_by_write(before, pending, self.moment(), pending)
-            after = how(seen)
-            if deed and after is not seen and self._record is not None:
-                await self._record(tx, deed, of)
-            saved = before if after is before else await repo.save(tx, before, after)
-        for name in pending:
-            self._pending.pop(name, None)
-        self._keep(saved)
-        return self._catalog
+        async with self._changing:  # what was seen must not be written down again beside its deletion
+            async with self._database.begin() as tx:
+                revision = await repo.revision(tx, lock=True)
+                before = self._stored if revision == self._stored.revision else await repo.load(tx, revision)
+                pending = dict(self._pending)
+                seen = created_by_write(before, pending, self.moment(), pending)
+                after = how(seen)
+                if deed and after is not seen and self._record is not None:
+                    await self._record(tx, deed, of)
+                saved = before if after is before else await repo.save(tx, before, after)
+            for name in pending:
+                self._pending.pop(name, None)
+            self._keep(saved)
+            return self._catalog
 
     async def refresh(self) -> None:
         """Read what changed elsewhere. Raises `Unavailable` while PostgreSQL is away."""

@@ -23,8 +23,9 @@ _GONE: Final = ("clickhouse_232", "clickhouse_235", "clickhouse_384", "clickhous
 """Of a part: no such part, being merged, already gone. The next look decides again."""
 
 
-async def remove_day(store: Store, day: date, streams: Sequence[str]) -> None:
-    """The documents of these streams that are dated this day. Raises `Unavailable`, `TooLarge`."""
+async def remove_day(store: Store, day: date, streams: Sequence[str], *, rewriting: bool = True) -> bool:
+    """The documents of these streams that are dated this day; whether all are gone. Without `rewriting`, for which a
+    full disk has no room, only those in parts that go as a whole. Raises `Unavailable`, `TooLarge`."""
     if not store.cluster:
         await _drop_parts(store, day, frozenset(streams))
     left = (
@@ -34,8 +35,9 @@ async def remove_day(store: Store, day: date, streams: Sequence[str]) -> None:
             {"day": day.isoformat()},
         )
     ).rows[0][0]
-    if int(left):
+    if int(left) and rewriting:
         await _mutate(store, "log_events", f"stream IN ({literals(tuple(streams))})", partition=day)
+    return rewriting or not int(left)
 
 
 async def _drop_parts(store: Store, day: date, streams: frozenset[str]) -> None:

@@ -34,14 +34,16 @@ class Logs:
         """What a request asks for, as far as the actor may see it. Raises `Forbidden`, `Refused`, `Unreadable`."""
         window = read_window(question, self.now_ms())
         query = read_query(question, self._times())
-        return Selection(query=query, window=window, streams=await self.reach.streams(actor, question.streams))
+        streams = await self.reach.streams(actor, question.streams)
+        return Selection(query=query, window=window, streams=streams, hides_dead=await self.explorer.has_dead())
 
     def tail(self, actor: Actor, question: Question, *, after_seq: int | None, whole: bool) -> Tail:
         """A live tail of the question without its time range. Raises as `selection`, and `Throttled`."""
         query = read_query(question, self._times())
 
         async def selecting() -> Selection:
-            return Selection(query=tree.both([query, await self.reach.arriving(actor, question.streams)]))
+            arriving = await self.reach.arriving(actor, question.streams)
+            return Selection(query=tree.both([query, arriving]), hides_dead=await self.explorer.has_dead())
 
         return self.tails.begin(selecting, after_seq=after_seq, whole=whole)
 

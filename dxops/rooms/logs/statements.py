@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
@@ -15,6 +16,7 @@ from dxops.rooms.logs.model import Rows
 T = TypeVar("T")
 
 MAX_SECONDS: Final = 20
+_DEAD_S: Final = 1.0
 _CAPS: Final[dict[str, object]] = {
     "max_query_size": 16 << 20,
     "max_result_bytes": 256 << 20,
@@ -49,6 +51,16 @@ class Statements:
         self._store = store
         self._times = times
         self._id_of = id_of
+        self._dead: tuple[float, bool] | None = None
+
+    async def has_dead(self) -> bool:
+        """Whether any document was overwritten or deleted, at most a second ago: where none was, nothing needs hiding,
+        which every statement would pay for."""
+        now = time.monotonic()
+        if self._dead is None or now - self._dead[0] > _DEAD_S:
+            found = await self._rows("SELECT count() FROM (SELECT 1 FROM log_dead LIMIT 1)")
+            self._dead = (now, bool(found[0][0]))
+        return self._dead[1]
 
     @property
     def times(self) -> Times:

@@ -13,7 +13,7 @@ import orjson
 
 from dxops.base.clock import SystemClock
 from dxops.engines.spool import BatchLimits, Consumer, Limits, Loader, Spool, SpoolConfig, this_machine
-from dxops.rooms.logs.elastic.access import OwnCallers
+from dxops.rooms.logs.elastic.access import Callers, OwnCallers
 from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.readers import readers
 from dxops.rooms.logs.elastic.writes import Writes
@@ -68,7 +68,9 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(root: Path, *, pipelines: Pipelines | None = None, loads: bool = True) -> AsyncIterator[Server]:
+async def serving(
+    root: Path, *, pipelines: Pipelines | None = None, loads: bool = True, callers: Callers | None = None
+) -> AsyncIterator[Server]:
     store = LocalStore(root / "store")
     spool = await Spool.open(str(root / "spool"), Limits.of(SpoolConfig(min_free_mb=0)))
     identities = Identities(root / "ids")
@@ -78,7 +80,8 @@ async def serving(root: Path, *, pipelines: Pipelines | None = None, loads: bool
         writes.close()
         writes.piping = Piping(pipelines)
     parts = readers(store, writes, KEY, lambda: int(clock.now().timestamp() * 1000))
-    app = ElasticApp(OwnCallers("elastic", "pw", "id:key"), writes, Cluster(uuid="u"), "127.0.0.1:9200", parts)
+    known = callers or OwnCallers("elastic", "pw", "id:key")
+    app = ElasticApp(known, writes, Cluster(uuid="u"), "127.0.0.1:9200", parts)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://es", auth=("elastic", "pw")
     ) as client:

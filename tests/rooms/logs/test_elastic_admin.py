@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,6 +71,17 @@ async def test_what_was_deleted_is_not_read_from_memory(house: ElasticHouse) -> 
     await house.asked("DELETE", "/app")
     await house.write("app", '{"message":"two"}')
     await house.asked("GET", path, None, 404)
+
+
+async def test_what_is_deleted_stays_deleted_whatever_is_written_down_beside(house: ElasticHouse) -> None:
+    for number in range(8):
+        house.registry.see([f"seen-{number}"])
+        nothing = asyncio.create_task(house.registry.change(lambda catalog: catalog))
+        await house.asked("DELETE", f"/seen-{number}")
+        await nothing
+        assert (await house.client.head(f"/seen-{number}")).status_code == 404
+    await house.registry.refresh()
+    assert not [name for name in house.registry.catalog.streams if name.startswith("seen-")]
 
 
 async def test_pipelines_run_for_aliases_and_may_choose_them(house: ElasticHouse) -> None:

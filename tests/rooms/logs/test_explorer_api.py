@@ -391,3 +391,15 @@ async def test_an_alias_stands_for_its_streams(store: LocalStore) -> None:
         assert (error["status"], error["field"]) == (400, "stream")
     node = await logs.reach.arriving(VIEWER, ["all-of-them"])
     assert len(await logs.explorer.arrived(Selection(query=node), 0)) == 61
+
+
+async def test_what_was_overwritten_is_not_shown(store: LocalStore) -> None:
+    where = {"from": "now-11d", "to": "now-9d"}
+    first = store.add([b'{"n":1}', b'{"n":2}'], [NOON - 10 * 86_400_000] * 2, "dead-logs")
+    async with explorer_client(store, ManualClock(NOW)) as client:
+        assert (await got(client, "/search", **where))["total"] == 2
+    store._session.query(f"INSERT INTO log_dead VALUES ({first})")
+    async with explorer_client(store, ManualClock(NOW)) as client:
+        found = await got(client, "/search", **where)
+        assert (found["total"], numbers(found)) == (1, [2])
+        assert (await got(client, "/histogram", **where))["total"] == 1

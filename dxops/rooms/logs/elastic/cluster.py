@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any, Final
 
+from dxops.engines.spool import read_stats, this_machine
 from dxops.rooms.logs.catalog import Catalog
 from dxops.rooms.logs.describing import put_definition
 from dxops.rooms.logs.elastic.administering import (
@@ -19,6 +20,7 @@ from dxops.rooms.logs.elastic.administering import (
 )
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.cats import About
+from dxops.rooms.logs.elastic.counters import write_counters
 from dxops.rooms.logs.elastic.indices import REQUIRES_NAME
 from dxops.rooms.logs.elastic.reading import NAME_PARAMETERS, Names, answered, may_read
 from dxops.rooms.logs.elastic.writes import Writes
@@ -52,6 +54,7 @@ class ClusterRoutes:
         self._store = store
         self._writes = writes
         self._about = about
+        self._machine = this_machine(threads=1)
 
     async def answer(self, asked: Asked) -> Answer | None:
         """None for what is not one of these endpoints."""
@@ -72,7 +75,7 @@ class ClusterRoutes:
             case ("_cluster", "pending_tasks") if get:
                 return answered(asked, {"tasks": []})
             case ("_nodes", *more) if get and "hot_threads" not in more:
-                return self._nodes(asked, more)
+                return await self._nodes(asked, more)
             case ("_stats",) | ("_stats", _) if get:
                 return await self._stats(asked, "")
             case (index, "_stats") | (index, "_stats", _) if get and not index.startswith("_"):
@@ -187,12 +190,13 @@ class ClusterRoutes:
         persistent = {} if stored is None else nested(stored.body)
         return answered(asked, {"acknowledged": True, "persistent": persistent, "transient": {}})
 
-    def _nodes(self, asked: Asked, more: list[str]) -> Answer:
+    async def _nodes(self, asked: Asked, more: list[str]) -> Answer:
         check_parameters("/_nodes", asked.parameters, WAITING | {"level", "types", "fields", "human"})
         agent = asked.headers.get("user-agent", "")
         value = handshake.nodes(self._about.cluster, self._about.address, agent)
         if "stats" in more:
-            value["nodes"]["n1"] |= self._node_stats()
+            spool = await read_stats(self._machine, str(self._about.data / "spool"))
+            value["nodes"]["n1"] |= {**self._node_stats(), **write_counters(spool)}
         return answered(asked, value)
 
     def _node_stats(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import orjson
 from dxops.base.clock import Clock
 from dxops.engines.spool import Spool
 from dxops.rooms.logs.aiming import aim
+from dxops.rooms.logs.catalog import EMPTY
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.pipelines import MemoryPipelines
 from dxops.rooms.logs.piping import Piping
@@ -148,10 +149,9 @@ class Writes:
 
     def _aim(self, asked: Asked, bulk: Bulk) -> None:
         """Aliases and the caller's limits; the streams that this makes are registered."""
-        if self._registry is None:
-            return
-        targets = aim(bulk, self._registry.catalog, asked.caller.streams)
-        if len(bulk.errors) < len(bulk):
+        catalog = EMPTY if self._registry is None else self._registry.catalog
+        targets = aim(bulk, catalog, asked.caller.streams)
+        if self._registry is not None and len(bulk.errors) < len(bulk):
             self._registry.see(targets)
 
     async def _refreshed(self, asked: Asked, end: int) -> None:

@@ -22,7 +22,7 @@ from dxops.rooms.logs.esql.values import (
     Misuse,
     Value,
 )
-from dxops.rooms.logs.fields import is_message, is_time, value_of
+from dxops.rooms.logs.fields import is_message, is_time, literal, value_of
 from dxops.rooms.logs.filters import Times, condition
 from dxops.rooms.logs.values import Kinds, numbers, texts
 from dxops.wire.esql import plan as p
@@ -81,7 +81,7 @@ class NotAColumn(Misuse):
 def column_of(name: str, kinds: Kinds) -> Value:
     """A document's field."""
     if is_time(name):
-        return Value("toNullable(ts)", DATE)
+        return Value("ts", DATE)  # as it is, so that the primary key is used
     several = kinds.has_arrays(name)
     kind = kinds.kind(name)
     if kind == "number":
@@ -159,7 +159,7 @@ class Compiler:
             case p.Where(test):
                 if self._stage.limit is not None:
                     self._stage = self._wrapped(self._later[place], names_in(test))
-                self._stage.wheres.append(self._expressions().truth(test, "WHERE"))
+                self._stage.wheres += [*self._narrowed(test), self._expressions().truth(test, "WHERE")]
             case p.Eval(columns):
                 self._eval(columns, place)
             case p.Stats():
@@ -205,6 +205,17 @@ class Compiler:
         if not self._stage.of_documents:
             raise Misuse("a search can only be used before rows are computed or limited")
         return condition(node, self._times)
+
+    def _narrowed(self, test: p.Expression) -> list[str]:
+        """What must hold of a document for `test` to hold, so that the index of whole values is used."""
+        match test:
+            case p.Call("and", parts):
+                return [each for part in parts for each in self._narrowed(part)]
+            case p.Call("==", (p.Column(name), p.Literal(str() as text))) if self._stage.of_documents and text:
+                own = self._stage.columns.get(name)
+                if own is not None and own.type == KEYWORD and own.sql == f"nullIf({value_of(name)}, '')":
+                    return [f"{value_of(name)} = {literal(text)}"]
+        return []
 
     def _eval(self, columns: tuple[p.Named, ...], place: int) -> None:
         for named in columns:
