@@ -84,7 +84,7 @@ def test_half_a_line_waits_and_whole_ones_can_be_asked_for() -> None:
     assert [record.text for record in splitter.feed(b"lf\n") + splitter.flush()] == [b"half"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(
         st.sampled_from([b"a", b"  b", b"Traceback (most recent call last):", b"E: x", b"", b"{}", b"\0c", b"d\r"])

@@ -257,3 +257,16 @@ def test_random_rotation(
     # truncated while a record of it waited for more lines: that one may come again from the copy
     doubled = len(reader.lines) - len(writer.written)
     assert doubled <= (2 if copies else 0)
+
+
+def test_more_files_than_may_be_open(tmp_path: Path) -> None:
+    for number in range(600):
+        (tmp_path / f"{number}.log").write_text(f"{number} one\n{number} two\n")
+    reader = Reader([str(tmp_path / "*.log")])
+    reader.look()
+    assert len(os.listdir("/proc/self/fd")) < 400
+    reader.settle()
+    (tmp_path / "7.log").open("a").write("7 three\n")
+    reader.settle()
+    assert len(reader.lines) == 1201
+    assert reader.lines[-1] == "7 three"

@@ -106,6 +106,7 @@ class Tail:
         self._discover_s = 0.0
         self._looked = False
         self._turn = 0
+        self._open = 0
         self.turns = threading.RLock()
         self._given = 0
         self._acknowledged = 0
@@ -122,10 +123,12 @@ class Tail:
         seen = int(self._clock.now().timestamp())
         due = [file for file in self._files.values() if file.due_s <= now_s]
         self._turn = (self._turn + 1) % max(1, len(due))
+        self._open = sum(file.reading.is_open for file in self._files.values())
         found: list[Chunk] = []
         for file in [*due[self._turn :], *due[: self._turn]]:
             if budget_bytes <= 0:
                 break
+            self._open += not file.reading.is_open
             for chunk in self._look(file, now_s, seen):
                 found.append(chunk)
                 self._given += 1
@@ -314,8 +317,14 @@ class Tail:
                 yield chunk
             return
         file.due_s = 0.0 if moved or idle_s < 10.0 else now_s + (1.0 if idle_s < 600.0 else 2.0)
-        crowded = len(self._files) > _MAX_OPEN
-        if file.reading.is_open and not file.reading.pending and idle_s > (1.0 if crowded else _OPEN_S):
+        if not file.reading.is_open:
+            return
+        if self._open > _MAX_OPEN:  # lines that might have gone on do not wait for that
+            chunk = file.reading.finish(seen, whole=False)
+            file.reading.close()
+            if chunk is not None:
+                yield chunk
+        elif not file.reading.pending and idle_s > _OPEN_S:
             file.reading.close()
 
     def _rewritten(self, file: _File, now_s: float, seen: int) -> Iterator[Chunk]:
