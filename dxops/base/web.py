@@ -108,7 +108,8 @@ def decode_segment(segment: str) -> str:
 
 
 async def while_connected(connection: Any, work: Awaitable[T]) -> T:
-    """`work`'s result; ended when the caller goes away, and its queries with it. Only where no body is left to read.
+    """`work`'s result; ended when the caller goes away, and its queries with it. Only where no body is left to read,
+    and once for a request: Granian tells whoever waits again that the caller went away.
 
     Raises `Refused` (`client_gone`), which nobody will see.
     """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from litestar import Router, get
@@ -38,6 +39,8 @@ from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.service import Logs
 from dxops.rooms.logs.showing import ShownLine, shown
 
+T = TypeVar("T")
+
 _MAX_COUNTED = 100_000_000
 
 
@@ -66,13 +69,16 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     ) -> FoundLines:
         """Lines that match, newest first unless told otherwise. `total` is exact up to `count`."""
         began = time.perf_counter()
-        selection = await while_connected(request, logs.selection(actor_of(request), asked))
-        assert selection.window is not None
         keys = read_cursor(after, sort, order) if after else ()
-        searching = explorer.search(
-            selection, limit=limit, sort=sort, newest_first=order == "desc", after=keys, count_to=count
-        )
-        answered = await while_connected(request, searching)
+        how: dict[str, Any] = {
+            "limit": limit,
+            "sort": sort,
+            "newest_first": order == "desc",
+            "after": keys,
+            "count_to": count,
+        }
+        selection, answered = await _asked(request, logs, asked, lambda chosen: explorer.search(chosen, **how))
+        assert selection.window is not None
         found = answered.answer
         return FoundLines(
             items=[shown(line) for line in found.lines],
@@ -97,9 +103,8 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     ) -> ShownHistogram:
         """Counts in bars of a round width. The total is exact."""
         began = time.perf_counter()
-        selection = await while_connected(request, logs.selection(actor_of(request), asked))
-        counting = explorer.histogram(selection, buckets=buckets, by=by or None, interval_ms=interval_ms)
-        answered = await while_connected(request, counting)
+        how: dict[str, Any] = {"buckets": buckets, "by": by or None, "interval_ms": interval_ms}
+        _, answered = await _asked(request, logs, asked, lambda chosen: explorer.histogram(chosen, **how))
         found = answered.answer
         return ShownHistogram(
             start_ms=found.start_ms,
@@ -114,9 +119,9 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     async def fields(request: AnyRequest, asked: NamedDependency[Question]) -> FoundFields:
         """The fields that documents of these streams had on the range's days, whatever the query. Counts are of whole
         days."""
-        selection = await while_connected(request, logs.selection(actor_of(request), asked))
-        both = asyncio.gather(explorer.columns(selection), explorer.fields(selection))
-        columns, answered = await while_connected(request, both)
+        _, (columns, answered) = await _asked(
+            request, logs, asked, lambda chosen: asyncio.gather(explorer.columns(chosen), explorer.fields(chosen))
+        )
         items = [shown_field(field, column=True) for field in columns]
         names = {field.name for field in items}
         items += [shown_field(field) for field in answered.answer if field.name not in names]
@@ -131,12 +136,15 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
         limit: Annotated[int, QueryParameter(description="Values", ge=1, le=1000)] = 5,
     ) -> FoundValues:
         """The most frequent values among matching lines, exact up to 200,000 of them. Percent-encode the name."""
-        selection = await while_connected(request, logs.selection(actor_of(request), asked))
         field = decode_segment(name)
-        both = asyncio.gather(
-            explorer.top_values(selection, field, prefix=prefix, limit=limit), _numbers(logs, selection, field)
+        _, (answered, numbers) = await _asked(
+            request,
+            logs,
+            asked,
+            lambda chosen: asyncio.gather(
+                explorer.top_values(chosen, field, prefix=prefix, limit=limit), _numbers(logs, chosen, field)
+            ),
         )
-        answered, numbers = await while_connected(request, both)
         found = answered.answer
         return FoundValues(
             values=list(found.values),
@@ -156,8 +164,7 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     ) -> FoundPatterns:
         """Lines grouped by what is constant in their messages, with a query for each."""
         began = time.perf_counter()
-        selection = await while_connected(request, logs.selection(actor_of(request), asked))
-        answered = await while_connected(request, explorer.patterns(selection, limit=limit))
+        _, answered = await _asked(request, logs, asked, lambda chosen: explorer.patterns(chosen, limit=limit))
         return FoundPatterns(
             items=[shown_pattern(pattern) for pattern in answered.answer.patterns],
             sampled=answered.answer.sampled,
@@ -175,8 +182,9 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     ) -> Around:
         """The neighbours of a line in time, among those of `stream` that match query and filters; the range is left
         out."""
-        selection = await while_connected(request, logs.selection(actor_of(request), asked))
-        lines = await while_connected(request, explorer.around(ts_ms, int(seq), selection, count=count))
+        _, lines = await _asked(
+            request, logs, asked, lambda chosen: explorer.around(ts_ms, int(seq), chosen, count=count)
+        )
         at = next((index for index, line in enumerate(lines) if line.seq == int(seq)), None)
         return Around([shown(line) for line in lines], at)
 
@@ -209,11 +217,25 @@ def _reading(logs: Logs) -> list[HTTPRouteHandler]:
     ) -> Proposals:
         """Fields, operators, values and keywords that fit at the cursor, likeliest first."""
         blank = msgspec.structs.replace(asked, query="")
-        selection = await while_connected(request, logs.selection(actor_of(request), blank))
         at = len(text) if cursor is None else cursor
-        return Proposals(await while_connected(request, logs.completer.propose(selection, asked.lang, text, at)))
+        _, proposals = await _asked(
+            request, logs, blank, lambda chosen: logs.completer.propose(chosen, asked.lang, text, at)
+        )
+        return Proposals(proposals)
 
     return [search, histogram, fields, values, patterns, around, one_line, complete]
+
+
+async def _asked(
+    request: AnyRequest, logs: Logs, asked: Question, ask: Callable[[Selection], Awaitable[T]]
+) -> tuple[Selection, T]:
+    """What is asked for, and the answer; ended, with its queries, when the caller goes away."""
+
+    async def both() -> tuple[Selection, T]:
+        selection = await logs.selection(actor_of(request), asked)
+        return selection, await ask(selection)
+
+    return await while_connected(request, both())
 
 
 async def _numbers(logs: Logs, selection: Selection, field: str) -> NumberStats | None:

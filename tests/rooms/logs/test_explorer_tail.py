@@ -163,8 +163,10 @@ async def served(logs: Logs) -> AsyncIterator[str]:
         await listeners.stop(0.2)
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-@pytest.mark.parametrize("path", ["/search", "/fields", "/fields/n/values", "/export"])
+@pytest.mark.parametrize(
+    ("path", "at_once"),
+    [("/search", True), ("/search", False), ("/fields", False), ("/fields/n/values", False), ("/export", False)],
+)
 async def test_a_caller_that_leaves_ends_its_query(path: str, at_once: bool) -> None:
     blocking = Blocking(at_once=at_once)
     async with served(Logs(blocking, b"k" * 32, SystemClock())) as url, httpx.AsyncClient() as client:
@@ -225,6 +227,15 @@ async def test_events_over_http(store: LocalStore) -> None:
                     assert [line["seq"] for line in data["items"]] == [str(more)]
                     break
         await until(lambda: logs.tails.open == 0)
+
+
+async def test_a_caller_that_stays_gets_its_answer(store: LocalStore) -> None:
+    add(store, 3, "stays")
+    async with served(Logs(store, b"k" * 32, SystemClock())) as url, httpx.AsyncClient(timeout=20) as client:
+        for path in ("/search", "/histogram", "/fields", "/fields/n/values", "/patterns", "/complete", "/streams"):
+            for _ in range(5):
+                answer = await client.get(url + path)
+                assert answer.status_code == 200, answer.text
 
 
 async def test_more_than_the_bound_is_429(store: LocalStore) -> None:
