@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +34,7 @@ MESSAGE_NAMES: Final = ("message", "msg", "log", "MESSAGE", "event.original")
 TIME_NAME: Final = "@timestamp"
 _TIME_NAME: Final = TIME_NAME.encode()
 _MAX_DERIVED: Final = 256
+_FEW: Final = 16  # things, and fields of each: together no more than may be derived
 _STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 # a member up to its value, and the value: a text, a number or flag, null; or the bracket that begins it
 _MEMBER = re.compile(
@@ -40,10 +42,16 @@ _MEMBER = re.compile(
     rb'(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([-0-9tf][^\s,}\]]*+)|(null)|([{\[]))'
 )
 _FLAT_ARRAY = re.compile(rb'\[[^\[\]{}"]*+(?:' + _STRING + rb'[^\[\]{}"]*+)*+\]')
+_SCANNER: Final = json.JSONDecoder(parse_int=float, parse_float=float)  # for where a value ends, not what it is
 _STRING_OR_BRACKET = re.compile(_STRING + rb"|[\[\]{}]")
 _PLAIN, _ESCAPED, _RAW, _NUMBER, _FLAG, _LIST, _TIME, _MESSAGE, _MESSAGE_ESCAPED, _MESSAGE_RAW = (
     mark.encode() for mark in (PLAIN, ESCAPED, RAW, NUMBER, FLAG, LIST, TIME, MESSAGE, MESSAGE_ESCAPED, MESSAGE_RAW)
 )
+
+
+@lru_cache(maxsize=4096)
+def _second(second: int) -> bytes:
+    return time_text(second * 1000)[:20].encode()
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -78,7 +86,7 @@ class _Walk:
 
     def __init__(self, line: bytes, ts_ms: int) -> None:
         self.line = line
-        self.time = time_text(ts_ms).encode() if 0 <= ts_ms < 253402300800000 else b""
+        self.time = _second(ts_ms // 1000) + b"%03dZ" % (ts_ms % 1000) if 0 <= ts_ms < 253402300800000 else b""
         self.template: list[bytes] = []
         self.values: dict[bytes, bytes] = {}
         self.derived: dict[bytes, bytes] = {}
@@ -178,7 +186,10 @@ class _Walk:
         flat = _FLAT_ARRAY.match(self.line, start)
         if flat is not None:
             return flat.end()
-        depth = 0
+        try:
+            return _SCANNER.raw_decode(self.line.decode("latin-1"), start)[1]  # a character for each byte
+        except RecursionError:
+            depth = 0
         for match in _STRING_OR_BRACKET.finditer(self.line, start):
             part = match.group()
             if part in (b"[", b"{"):
@@ -242,6 +253,22 @@ def _flat(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
 def _inside(name: str, value: Any) -> Iterator[tuple[str, list[Any]]]:
     """The values inside an array of objects, as the fields they make: `items.price` with every price."""
     found: dict[str, list[Any]] = {}
+    if all(type(thing) is dict and len(thing) < _FEW for thing in value[:_FEW]) and len(value) <= _FEW:
+        names: dict[str, str] = {}
+        for thing in value:
+            for key, inner in thing.items():
+                if type(inner) in (list, dict):
+                    break
+                if inner is not None:
+                    where = names.get(key) or names.setdefault(key, f"{name}.{key}")
+                    found.setdefault(where, []).append(inner)
+            else:
+                continue
+            break
+        else:
+            yield from found.items()
+            return
+        found.clear()
     pending: list[tuple[str, Any, int]] = [(name, value, 0)]
     while pending and len(found) < _MAX_DERIVED:
         where, thing, depth = pending.pop()
