@@ -17,7 +17,6 @@ from tests.engines.spool.mutations import (
 )
 from tests.engines.spool.world import Broken, run_seed
 
-
 _FOUND_NEAR = {read_beyond_the_mark: 780, numbers_used_again: 780, intent_believed_at_start: 440}
 
 
