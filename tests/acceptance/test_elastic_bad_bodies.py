@@ -156,6 +156,7 @@ def test_line_ends_of_any_kind(system: System, client: httpx.Client, index: str,
         ("br", b"anything"),
         ("zstd", b"nonsense"),
     ],
+    ids=["no gzip", "cut off", "wrong checksum", "no deflate", "unknown", "no zstd"],
 )
 def test_bad_compression(client: httpx.Client, encoding: str, body: bytes) -> None:
     answer = send(client, body, **{"content-encoding": encoding})
