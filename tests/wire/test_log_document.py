@@ -55,6 +55,23 @@ def test_the_fast_way_sees_that_a_time_is_not_the_row_s() -> None:
     assert apart.values == [b"2026-01-01T12:00:00.000Z", b"1"]
 
 
+@given(
+    st.permutations(
+        [
+            '"@timestamp":"2026-01-01T12:00:00.000Z"',
+            '"message":"it\\n is"',
+            '"n":1',
+            '"a":"x\\ny"',
+            '"b":"x\\/y"',
+            '"c":"d"',
+        ]
+    ),
+    st.integers(0, 5),
+)
+def test_the_row_s_time_may_stand_anywhere(members: list[str], left_out: int) -> None:
+    both(("{" + ",".join(members[left_out:]) + "}").encode())
+
+
 @pytest.mark.parametrize(
     ("line", "attrs", "message"),
     [

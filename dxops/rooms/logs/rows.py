@@ -96,6 +96,8 @@ class _Batch:
         rows = len(live)
         documents, times = _picked(frame.documents, live), _picked(frame.times_ms, live)
         split = self._shapes.split(documents, times)
+        if sum(map(len, split.names)) != len(split.values):  # one column would be read as another
+            raise ValueError("names and values of documents do not agree")
         self._times.extend(_clipped(times))
         self._sequence.extend(range(base + live[0], base + live[0] + rows) if isinstance(live, range) else
                               [base + index for index in live])  # fmt: skip

@@ -87,6 +87,7 @@ class _Shape:
         self.names = tuple(name.encode() for mark, name in marks if mark not in _APART)
         self._time_at = len(pieces[0]) if first_is_time else -1
         self._times = tuple(index for index, mark in enumerate(kinds) if mark == TIME)
+        kinds = [mark for mark in kinds if mark != TIME]
         self._message = next((index for index, mark in enumerate(kinds) if mark in _MESSAGES), -1)
         self._message_mark = kinds[self._message] if self._message >= 0 else ""
         self._stays = self._message_mark == MESSAGE_RAW
@@ -108,8 +109,12 @@ class _Shape:
         if found is None:
             return False
         groups = found.groups()
-        if self._escaped or self._raw or self._times:
-            changed = self._changed(groups, time)
+        if self._times:
+            if any(groups[index] != time for index in self._times):
+                return False
+            groups = tuple(group for index, group in enumerate(groups) if index not in self._times)
+        if self._escaped or self._raw:
+            changed = self._changed(groups)
             if changed is None:
                 return False
             groups = changed
@@ -132,8 +137,8 @@ class _Shape:
             values += groups[at + 1 :]
         return True
 
-    def _changed(self, groups: tuple[bytes, ...], time: bytes) -> tuple[bytes, ...] | None:
-        """Escaped texts decoded. None when `cut` would give one of them another mark, or a time is not the row's."""
+    def _changed(self, groups: tuple[bytes, ...]) -> tuple[bytes, ...] | None:
+        """Escaped texts decoded. None when `cut` would give one of them another mark."""
         changed = list(groups)
         for index in self._escaped:
             text = _escaped(groups[index])
@@ -141,8 +146,6 @@ class _Shape:
                 return None
             changed[index] = text
         if any(_raw(groups[index]) is None for index in self._raw):
-            return None
-        if any(groups[index] != time for index in self._times):
             return None
         return tuple(changed)
 
