@@ -69,9 +69,10 @@ async def test_a_new_person_signs_in_and_lands_where_they_wanted(database: Datab
             "name": "ada-lovelace",
             "role": "developer",
             "email": "ada@example.org",
-            "scopes": ["content", "operate", "publish", "read"],
+            "scopes": ["content", "logs:manage", "logs:read", "logs:write", "operate", "publish", "read"],
             "apps": None,
             "environments": None,
+            "streams": None,
         }
         cookies = response.headers.get_list("set-cookie")
         assert any("dxops_session=" in cookie and "SameSite=strict" in cookie for cookie in cookies)
