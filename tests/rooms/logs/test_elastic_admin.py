@@ -295,9 +295,12 @@ async def test_settings_and_mappings_are_kept(house: ElasticHouse) -> None:
     assert flat == {"app": {"settings": {"index.refresh_interval": "30s"}}}
     mapping = {"properties": {"n": {"type": "integer"}}, "dynamic": "strict"}
     await house.asked("PUT", "/app/_mapping", mapping)
+    assert (await house.asked("GET", "/app"))["app"]["mappings"] == mapping
     await house.write("app", '{"n":"not a number","message":"kept all the same"}')
     assert await messages(house, "app") == ["kept all the same"]
-    assert (await house.asked("GET", "/app"))["app"]["mappings"] == mapping
+    shown = (await house.asked("GET", "/app"))["app"]["mappings"]
+    assert shown == (await house.asked("GET", "/app/_mapping"))["app"]["mappings"]
+    assert shown["dynamic"] == "strict"
     properties = (await house.asked("GET", "/app/_mapping"))["app"]["mappings"]["properties"]
     assert properties["n"] == {"type": "keyword"}
 

@@ -35,7 +35,7 @@ def administrators(
         return registry.moment().now_ms
 
     names = Names(store, now_ms, registry)
-    indices = Indices(registry, names, writes, eraser)
+    indices = Indices(registry, names, store, writes, eraser)
     return (
         Templates(registry),
         Lifecycle(registry, names),

@@ -8,8 +8,8 @@ from typing import Any
 from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.reading import NAME_PARAMETERS, Names, answered, may_read, read_fault
+from dxops.rooms.logs.elastic.seen_mappings import mappings_of
 from dxops.rooms.logs.elastic.writes import Writes
-from dxops.rooms.logs.mappings import shown_properties
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.searching import SHARDS, Searcher, Target
 from dxops.rooms.logs.streams import StreamField, stream_fields
@@ -76,13 +76,8 @@ class Catalogue:
 
     async def _mapping(self, asked: Asked, index: str) -> Answer:
         streams = await self._streams(asked, index)
-        fields = await stream_fields(self._store, streams)
-        value = {}
-        for name in streams:
-            declared = self._names.declared(name)
-            seen = _properties([each for each in fields if name in each.streams])
-            value[name] = {"mappings": {**declared, "properties": shown_properties(declared.get("properties"), seen)}}
-        return answered(asked, value)
+        found = await mappings_of(self._store, self._names, streams)
+        return answered(asked, {name: {"mappings": {"properties": {}} | mapping} for name, mapping in found.items()})
 
     async def _terms_enum(self, asked: Asked, index: str) -> Answer:
         streams = await self._streams(asked, index)
@@ -119,20 +114,3 @@ def _caps(field: StreamField) -> dict[str, Any]:
         "type": field.type, "metadata_field": False, "searchable": True, "aggregatable": field.type != "text",
         "indices": list(field.streams),
     }  # fmt: skip
-
-
-def _properties(fields: Sequence[StreamField]) -> dict[str, Any]:
-    """Dotted names as nested `properties`; what is below a field that has values itself stays dotted."""
-    properties: dict[str, Any] = {}
-    for each in fields:
-        place, (*above, name) = properties, each.name.split(".")
-        while above:
-            inner = place.setdefault(above[0], {"properties": {}})
-            if "properties" not in inner:
-                break
-            place = inner["properties"]
-            above.pop(0)
-        leaf = ".".join([*above, name])
-        if leaf not in place:
-            place[leaf] = {"type": each.type}
-    return properties

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from dxops.base.errors import Unavailable
@@ -20,8 +21,10 @@ from dxops.rooms.logs.elastic.administering import (
 )
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.reading import Names, answered, may_read
+from dxops.rooms.logs.elastic.seen_mappings import mappings_of
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.erasing import Eraser
+from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.naming import check_seen
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.settings import flat, nested
@@ -36,8 +39,9 @@ REQUIRES_NAME: Final = "action.destructive_requires_name"
 class Indices:
     """`PUT`, `GET`, `HEAD`, `DELETE /{index}`, `_settings`, putting `_mapping`, `_close` and `_open` refused."""
 
-    def __init__(self, registry: Registry, names: Names, writes: Writes, eraser: Eraser) -> None:
+    def __init__(self, registry: Registry, names: Names, store: Rows, writes: Writes, eraser: Eraser) -> None:
         self._registry = registry
+        self._store = store
         self._names = names
         self._writes = writes
         self._eraser = eraser
@@ -99,11 +103,15 @@ class Indices:
         naming = await self._names.naming()
         is_flat = _flag(asked, "flat_settings")
         value: dict[str, Any] = {}
+        mappings: Mapping[str, Mapping[str, Any]] = {}
+        with suppress(Unavailable):  # what was put is shown all the same: a shipper's start asks for it
+            mappings = await mappings_of(self._store, self._names, found.streams)
         for name in found.streams:
             stream = stream_or_unknown(catalog, name)
+            mapping = mappings.get(name, stream.mappings)
             aliases = {alias: behind[name] for alias, behind in naming.aliases.items() if name in behind}
             for key, settings in concrete(stream):
-                value[key] = {"aliases": aliases, "mappings": stream.mappings, "settings": _shown(settings, is_flat)}
+                value[key] = {"aliases": aliases, "mappings": mapping, "settings": _shown(settings, is_flat)}
                 if stream.kind == "data_stream":
                     value[key]["data_stream"] = name
         return answered(asked, value)
