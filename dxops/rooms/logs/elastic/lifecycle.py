@@ -1,4 +1,4 @@
-"""Endpoints of ILM policies, and what they say of an index. Carrying them out is not done here."""
+"""Endpoints of ILM policies, and what they say of an index. The job `keeping` carries them out."""
 
 from __future__ import annotations
 
