@@ -41,9 +41,9 @@ def test_a_killed_verification_is_done_all_the_same(tmp_path: Path) -> None:
         headers = {"authorization": f"Bearer {system.api_token}"}
         base = f"http://{system.listen['console']}/api/content"
         with httpx.Client(base_url=base, headers=headers, timeout=30) as client:
-            command = start_verify(system)
             worker = system.status()["worker"]["pid"]
             assert isinstance(worker, int)
+            command = start_verify(system)
             deadline = time.monotonic() + 60
             while (seen := newest(client, "verify"))["state"] != "running":
                 assert seen["state"] in ("none", "waiting"), seen

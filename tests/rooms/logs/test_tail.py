@@ -263,8 +263,9 @@ def test_more_files_than_may_be_open(tmp_path: Path) -> None:
     for number in range(600):
         (tmp_path / f"{number}.log").write_text(f"{number} one\n{number} two\n")
     reader = Reader([str(tmp_path / "*.log")])
+    others = len(os.listdir("/proc/self/fd"))
     reader.look()
-    assert len(os.listdir("/proc/self/fd")) < 400
+    assert len(os.listdir("/proc/self/fd")) < others + 400
     reader.settle()
     (tmp_path / "7.log").open("a").write("7 three\n")
     reader.settle()
