@@ -35,7 +35,7 @@ check: ## lint, format, types, import rules, fast tests
 	$(BIN)/ruff format --check -q .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest -q -x -n 2 --ignore tests/acceptance --ignore tests/faults -m "not (system or client or browser or fault or slow or database or engine)"
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -q -x -n 2 --hypothesis-profile quick --ignore tests/acceptance --ignore tests/faults -m "not (system or client or browser or fault or slow or database or engine)"
 
 bench: $(VENV)/.tested console ## benchmarks beside their peers, as a table and as JSON
 	$(BIN)/python -m benchmarks $(ARGS)

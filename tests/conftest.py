@@ -12,12 +12,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 
 from dxops.engines.postgres.database import Database
 from dxops.engines.postgres.migrate import migrate
 from tests import throwaway
 from tests.harness import System, running_system
+
+settings.register_profile("quick", max_examples=25)  # `make check`; `make test` has the usual hundred
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.database)
         if "system" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.system)
-        if "store" in getattr(item, "fixturenames", ()):
+        if "store" in getattr(item, "fixturenames", ()) or hasattr(getattr(item, "module", None), "LocalStore"):
             item.add_marker(pytest.mark.engine)
 
 
