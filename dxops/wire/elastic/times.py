@@ -23,18 +23,19 @@ _ISO = re.compile(
     re.ASCII,
 )
 _NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,12})?", re.ASCII)
-_MILLIS = {f"{number:03d}": number for number in range(1000)}
-_SECONDS_KEPT = 8192
-_seconds: dict[str, int] = {}  # "2026-01-01T00:00:00" -> ms; logs of one batch share few of them
+_SECONDS = {f"{number:02d}.": number * 1000 for number in range(60)}
+_MILLIS = {f"{number:03d}Z": number for number in range(1000)}
+_MINUTES_KEPT = 8192
+_minutes: dict[str, int] = {}  # "2026-01-01T00:00:" -> ms; logs share few of them, also those of many days
 
 
 def read_time(value: object) -> int | None:
     """`@timestamp`: ISO text, or epoch milliseconds as number or text. None when it is neither or out of range."""
     if type(value) is str:
-        if len(value) == 24 and value[19] == "." and value[23] == "Z":
-            base, fraction = _seconds.get(value[:19]), _MILLIS.get(value[20:23])
-            if base is not None and fraction is not None:
-                return base + fraction
+        if len(value) == 24:
+            minute, second, fraction = _minutes.get(value[:17]), _SECONDS.get(value[17:20]), _MILLIS.get(value[20:])
+            if minute is not None and second is not None and fraction is not None:
+                return minute + second + fraction
         return _read_text(value)
     if type(value) is int or type(value) is float:
         return _in_range(value)
@@ -101,10 +102,10 @@ def _iso(text: str) -> int | None:
     if offset_min is None:
         return None
     whole = (moment - _EPOCH) // _MS + (1000 if leap else 0) - offset_min * 60_000
-    if len(text) == 24 and text[10] == "T" and text[23] == "Z" and not leap:
-        if len(_seconds) >= _SECONDS_KEPT:
-            _seconds.clear()
-        _seconds[text[:19]] = whole
+    if len(text) == 24 and text[10] == "T" and text[19] == "." and text[23] == "Z" and not leap:
+        if len(_minutes) >= _MINUTES_KEPT:
+            _minutes.clear()
+        _minutes[text[:17]] = whole - seconds * 1000
     return _in_range(whole + int((fraction or "0").ljust(3, "0")[:3]))
 
 

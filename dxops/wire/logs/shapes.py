@@ -181,8 +181,9 @@ class Shapes:
             shapes = alike.get(quotes)
             if shapes is not None:
                 backslash = b"\\" in line
-                head = heads.get(ts_ms // 1000)
-                time = (self._head(ts_ms) if head is None else head) + _MILLIS[ts_ms % 1000]
+                second = ts_ms // 1000
+                head = heads.get(second // 60)
+                time = (self._head(second) if head is None else head) + _SECONDS[second % 60] + _MILLIS[ts_ms % 1000]
                 for index, shape in enumerate(shapes):
                     if shape.take(line, time, backslash, messages, values):
                         if index:
@@ -227,16 +228,16 @@ class Shapes:
             alike.insert(0, shape)
             del alike[_MAX_ALIKE:]
 
-    def _head(self, ts_ms: int) -> bytes:
-        """`2026-01-01T00:00:00.`; what no time begins with where the year has not four digits."""
-        second = ts_ms // 1000
+    def _head(self, second: int) -> bytes:
+        """`2026-01-01T00:00:` of the second's minute; what no time begins with where the year has not four digits."""
         if len(self._heads) > 4096:
             self._heads.clear()
-        head = time_text(second * 1000)[:20].encode() if 0 <= second < 253402300800 else b"no time "
-        self._heads[second] = head
+        head = time_text(second * 1000)[:17].encode() if 0 <= second < 253402300800 else b"no time "
+        self._heads[second // 60] = head
         return head
 
 
+_SECONDS: Final = [b"%02d." % second for second in range(60)]
 _MILLIS: Final = [b"%03dZ" % millis for millis in range(1000)]
 
 
