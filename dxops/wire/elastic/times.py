@@ -7,9 +7,10 @@ time, `,` before the fraction, second 60. A time without a zone is UTC. Beyond m
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 MIN_MS: Final = -62_135_596_800_000  # 0001-01-01
 MAX_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999
@@ -42,6 +43,14 @@ def read_time(value: object) -> int | None:
     if type(value) is list and len(value) == 1 and type(value[0]) is not list:
         return read_time(value[0])
     return None
+
+
+def read_times(values: Sequence[Any]) -> list[int | None]:
+    """`read_time` of each, in less time where all are of the usual form and of minutes that were met before."""
+    try:
+        return [_minutes[value[:17]] + _SECONDS[value[17:20]] + _MILLIS[value[20:]] for value in values]
+    except (KeyError, TypeError):
+        return [read_time(value) for value in values]
 
 
 def read_loose_time(value: object) -> int | None:
