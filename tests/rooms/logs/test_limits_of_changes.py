@@ -62,6 +62,22 @@ async def test_nothing_of_other_streams_is_read_or_changed(tmp_path: Path) -> No
         assert (await on.ask("POST", "/_query", {"query": "FROM other | STATS n = COUNT(*)"}))["values"] == [[2]]
 
 
+async def test_no_text_of_a_query_language_becomes_sql(tmp_path: Path) -> None:
+    callers = Switched()
+    async with serving(tmp_path, callers=callers) as on:
+        for index in ("mine-1", "other"):
+            await on.ask("POST", f"/{index}/_doc?refresh=true", {"secret": index, "n": 1}, 201)
+        callers.caller = LIMITED
+        cut = " ASC NULLS "
+        for text in (
+            f'FROM mine-* | SORT CONCAT(secret, "{cut}") DESC | LIMIT 5 | WHERE n == 1 | KEEP secret',
+            f'FROM mine-* | SORT CONCAT(secret, "{cut}") DESC | LIMIT 5 | WHERE secret != ", 1 AS c0 FROM log_events --" '
+            "| KEEP secret",
+            f'FROM mine-* | SORT CONCAT(secret, "{cut}DESC NULLS LAST") DESC, n | LIMIT 5 | EVAL m = n | KEEP secret',
+        ):
+            assert (await on.ask("POST", "/_query", {"query": text}))["values"] == [["mine-1"]], text
+
+
 async def test_who_may_only_write_sees_nothing(tmp_path: Path) -> None:
     callers = Switched()
     async with serving(tmp_path, callers=callers) as on:
