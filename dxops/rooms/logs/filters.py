@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ipaddress import ip_network
+from math import inf
 from typing import Final
 
 import msgspec
@@ -84,8 +85,10 @@ class _Compiler:
                 return self._ids(values)
             case tree.Term(fields=("_id",)):
                 return self._ids(tuple(str(value) for value in node.values))
+            case tree.Range(fields=()):
+                raise Refused("a range needs a field", hint="write duration:>5, without a space behind the name")
             case tree.Range():
-                return self._fields(node.fields, lambda field: self._range(field, node))
+                return _either([self._range(base_name(field), node) for field in node.fields])
             case tree.Term():
                 return self._text(node.fields, lambda name: _term(name, node))
             case tree.Words():
@@ -113,9 +116,6 @@ class _Compiler:
         own = f"id IN ({literals(values)})"
         made = [seq for value in values if (seq := self._times.seq_of(value)) is not None]
         return f"({own} OR (seq IN ({', '.join(map(str, made))}) AND id = ''))" if made else own
-
-    def _fields(self, fields: tuple[str, ...], one: Callable[[str], str]) -> str:
-        return _either([one(base_name(field)) for field in fields])
 
     def _text(self, fields: tuple[str, ...], one: Callable[[str | None], Condition]) -> str:
         """`one(name)` makes the condition for the value of a field (None: of any field)."""
@@ -159,13 +159,21 @@ class _Compiler:
                 raise Refused(f"'{bound}' is not a date", field=field, hint="use now-15m, 2026-01-31 or milliseconds")
             return f"ts {operator} fromUnixTimestamp64Milli({moment}, 'UTC')"
         if numeric and node.format is None:
-            return f"ifNull({number_of(field)} {operator} {float(bound)!r}, 0)"
+            return f"ifNull({number_of(field)} {operator} {float_of(bound)!r}, 0)"
         moment = self._times.resolve(bound, up, node.format, node.time_zone)
         if moment is not None:
             value = f"parseDateTime64BestEffortOrNull({value_of(field)}, 3, 'UTC')"
             return f"ifNull({value} {operator} fromUnixTimestamp64Milli({moment}, 'UTC'), 0)"
         value = value_of(field)
         return f"({value} != '' AND {value} {operator} {literal(str(bound))})"
+
+
+def float_of(value: tree.Scalar) -> float:
+    """A number, or a text that is one; beyond what a double holds, infinity."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf if isinstance(value, int) and value > 0 else -inf
 
 
 def _either(parts: list[str]) -> str:
