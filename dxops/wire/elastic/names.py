@@ -120,6 +120,14 @@ def read_flag(name: str, text: str) -> bool:
     raise ElasticRefused(illegal_argument(f"{name}: {why}"))
 
 
+def read_long(name: str, text: str) -> int:
+    """A whole number of the query string. Raises `ElasticRefused`."""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+        raise ElasticRefused(illegal_argument(f"Failed to parse long parameter [{name}] with value [{text[:60]}]"))
+    return int(text)
+
+
 def split_expression(expression: str, now_ms: int, *, encoded: bool = False) -> list[str]:
     """The parts of a comma list, date math resolved; an empty expression is `_all`.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from dxops.rooms.logs.catalog import Catalog, DefinitionKind, Stream
+from dxops.rooms.logs.catalog import Catalog, Definition, DefinitionKind, Stream
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.reading import answered
-from dxops.rooms.logs.templates import patterns_of
+from dxops.rooms.logs.templates import aliases_of, concerned, patterns_of
 from dxops.wire.elastic.errors import ElasticRefused, Fault, parse_exception, security
 from dxops.wire.elastic.handshake import ACKNOWLEDGED
 from dxops.wire.elastic.media import check_parameters
@@ -68,7 +68,8 @@ def may_make(asked: Asked, action: str, names: Iterable[str] = ()) -> None:
 
 
 def may_put(asked: Asked, catalog: Catalog, kind: DefinitionKind, name: str, body: Mapping[str, Any]) -> None:
-    """A definition: who administers always may; who only writes, or is limited, may add one that is not there."""
+    """A definition: who administers always may; who only writes, or is limited, may add one that is not there. The
+    aliases that it would make count like its patterns: they may take names that documents of others go to."""
     caller = asked.caller
     action = f"cluster:admin/{kind}/put"
     if caller.may_manage and caller.streams is None:
@@ -76,8 +77,9 @@ def may_put(asked: Asked, catalog: Catalog, kind: DefinitionKind, name: str, bod
     before = catalog.definitions(kind).get(name)
     if before is not None and before.body != body:
         raise unauthorized(asked, action, f"[{name}] is there already, and changing it needs the scope logs:manage")
-    patterns = body.get("index_patterns", ()) if kind in ("template", "index_template") else ()
-    may_make(asked, action, [patterns] if isinstance(patterns, str) else [str(each) for each in patterns])
+    patterns = patterns_of(Definition(body=body)) if kind in ("template", "index_template") else []
+    waiting = concerned(catalog, kind, name) if before is None else []  # what names it would begin to obey it
+    may_make(asked, action, [*patterns, *aliases_of(catalog, kind, body), *waiting])
 
 
 def unauthorized(asked: Asked, action: str, why: str) -> ElasticRefused:
