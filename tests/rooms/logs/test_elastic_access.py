@@ -279,6 +279,38 @@ async def test_while_postgres_is_away(house: ElasticHouse, database_url: str) ->
         assert connection.execute("SELECT uuid FROM logs.streams").fetchall() == [(uuid,)]
 
 
+async def test_a_failure_of_one_moment_does_not_end_registering(house: ElasticHouse, database_url: str) -> None:
+    class Failing:
+        fails = 2
+
+        def begin(self) -> Any:
+            if self.fails:
+                self.fails -= 1
+                raise psycopg.errors.QueryCanceled("statement timeout")
+            return PlainDatabase(lambda: database_url).begin()
+
+    house.registry._database = Failing()  # type: ignore[assignment]
+    await house.write("fresh", '{"message":"m"}')
+    await house.registry.told()
+
+    async def registered() -> bool:
+        with psycopg.connect(database_url) as connection:
+            return connection.execute("SELECT name FROM logs.streams").fetchall() == [("fresh",)]
+
+    await eventually(registered)
+
+
+async def test_too_many_streams_can_still_be_deleted(house: ElasticHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    for index in ("a", "b"):
+        await house.asked("PUT", f"/{index}")
+    monkeypatch.setattr("dxops.rooms.logs.describing.MAX_STREAMS", 3)
+    house.registry.see(["c"])
+    monkeypatch.setattr("dxops.rooms.logs.describing.MAX_STREAMS", 2)
+    await house.asked("PUT", "/_alias/x", status=400)
+    await house.asked("DELETE", "/a")
+    assert set(house.registry.catalog.streams) == {"b"}
+
+
 async def test_starting_while_postgres_is_away(store: LocalStore, tmp_path: Path, database_url: str) -> None:
     async with elastic_house(tmp_path, database_url, store) as first:
         await first.asked("PUT", "/_index_template/t", {"index_patterns": ["w-*"], "template": {
