@@ -166,7 +166,7 @@ class Registry:
             self._seen.clear()
             try:
                 await self.change(lambda catalog: catalog)
-            except Exception as error:  # noqa: BLE001 - whoever stopped here would never register a stream again
+            except Exception as error:  # whoever stopped here would never register a stream again
                 if not isinstance(error, Unavailable):
                     log.exception("streams that were seen cannot be registered", exc_info=error)
                 self._seen.set()

@@ -204,3 +204,18 @@ async def test_what_is_wrong_is_the_requests_fault(house: ElasticHouse, method: 
     answer = await house.client.request(method, path, content=None if body is None else json.dumps(body),
                                         headers={"content-type": "application/json"})  # fmt: skip
     assert answer.status_code < 500, answer.text
+
+
+async def test_reindexing_into_the_same_index_by_another_name_is_refused(house: ElasticHouse) -> None:
+    await house.asked("PUT", "/a-1", {"aliases": {"a": {"is_write_index": True}}})
+    await house.write("a-1", '{"n":1}')
+    for dest in ("a-1", "a"):
+        refused = await house.asked("POST", "/_reindex", {"source": {"index": "a-1"}, "dest": {"index": dest}}, 400)
+        assert "reading from" in refused["error"]["reason"]
+
+
+async def test_a_deleted_index_is_gone_for_searches_at_once(house: ElasticHouse) -> None:
+    await house.write("a", '{"n":1}')
+    await house.asked("GET", "/a/_search")
+    await house.asked("DELETE", "/a")
+    assert (await house.asked("GET", "/a/_search", status=404))["error"]["type"] == "index_not_found_exception"

@@ -122,7 +122,7 @@ class Changes:
             action = _destination(dest, int(self._writes.now_ms()))
         except EsError as error:
             raise ElasticRefused(read_fault(error) or fault_of(error)) from error
-        if action.index in wish.target.streams:
+        if self._names.written(action.index) in wish.target.streams:
             raise ElasticRefused(_invalid(f"reindex cannot write into an index its reading from [{action.index}]"))
         progress = Progress(wish.per_s)
         described = f"reindex from [{index}] to [{action.index}]"

@@ -12,7 +12,7 @@ from dxops.rooms.logs.catalog import EMPTY, Catalog
 from dxops.rooms.logs.elastic.access import CALLER
 from dxops.rooms.logs.elastic.asking import Answer, Asked, Gone, Receive
 from dxops.rooms.logs.model import Rows
-from dxops.rooms.logs.naming import Naming, Resolved, check_seen, naming_of, resolved
+from dxops.rooms.logs.naming import Naming, Resolved, check_seen, naming_of, resolved, write_target
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.searching import Target
 from dxops.rooms.logs.streams import stream_names
@@ -74,6 +74,10 @@ class Names:
         """Where to search. Raises `ElasticRefused`: no such index."""
         found = await self.resolved(expression, read_options(parameters))
         return Target(found.streams, upper_seq, _only(found) if found.filters else None)
+
+    def written(self, name: str) -> str:
+        """The stream that documents sent to a name go to. Raises `ElasticRefused`: an alias without a write index."""
+        return write_target(EMPTY if self._registry is None else self._registry.catalog, name)
 
     def declared(self, stream: str) -> Mapping[str, Any]:
         """The mapping that was put for a stream."""
