@@ -17,11 +17,11 @@ from dxops.base.errors import Refused
 from dxops.rooms.logs.columns import column_name
 from dxops.rooms.logs.facts import Facts
 from dxops.rooms.logs.fields import COLUMNS, base_name, value_of
-from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Histogram, Line, Selection, Window
 from dxops.rooms.logs.ordering import Key, behind, keys_of
-from dxops.rooms.logs.selecting import LINE_COLUMNS, line_of, where
+from dxops.rooms.logs.selecting import LINE_COLUMNS, LINE_WIDTH, line_of, where
 from dxops.rooms.logs.statements import Asked
+from dxops.rooms.logs.times import Times
 from dxops.rooms.logs.values import read_kinds, typed
 from dxops.wire.es.errors import EsError
 from dxops.wire.es.sorting import SortKey
@@ -30,7 +30,6 @@ MAX_LINES: Final = 10_000
 MAX_BUCKETS: Final = 2_000
 MAX_SERIES: Final = 12
 COUNTED: Final = 10_000
-_LINE_WIDTH: Final = 13  # of LINE_COLUMNS
 _STEPS_MS: Final = tuple(
     step
     for unit, counts in (
@@ -115,10 +114,10 @@ class Explorer(Facts):
         counting = asyncio.create_task(self._count(condition, count_to)) if count_to else None
         try:
             rows = await self._rows(sql)
-            lines = [line_of(row[:_LINE_WIDTH], self._id_of) for row in rows[:limit]]
+            lines = [line_of(row[:LINE_WIDTH], self._id_of) for row in rows[:limit]]
             last = None
             if len(rows) > limit:
-                raw = rows[limit - 1][_LINE_WIDTH:]
+                raw = rows[limit - 1][LINE_WIDTH:]
                 last = tuple(typed(key.kind, value) for key, value in zip(keys, raw, strict=True))
             if counting is None:
                 return Asked(Found(lines, last, None, False), sql)

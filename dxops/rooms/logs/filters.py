@@ -12,7 +12,6 @@ from ipaddress import ip_network
 from math import inf
 from typing import Final
 
-import msgspec
 import orjson
 
 from dxops.base.errors import Refused
@@ -30,6 +29,7 @@ from dxops.rooms.logs.fields import (
     value_of,
 )
 from dxops.rooms.logs.patterns import like_of_wildcard, regexp_of_lucene, regexp_of_wildcard
+from dxops.rooms.logs.times import Times
 from dxops.wire import query_tree as tree
 
 _WORD: Final = re.compile(r"[0-9A-Za-z\u0080-\U0010ffff]+")
@@ -39,14 +39,6 @@ _ROW_NAMES: Final = frozenset({"_index", "_id", "_seq_no", *COLUMNS})  # one val
 
 Condition = Callable[[str], str]
 """From the SQL of a text to a condition on it."""
-
-
-class Times(msgspec.Struct, frozen=True):
-    """How bounds that are dates are read: `resolve(text, round_up, format, time_zone)` gives milliseconds since 1970,
-    or None for a text that is no date. `seq_of` tells the sequence number that an id of ours stands for."""
-
-    resolve: Callable[[tree.Scalar, bool, str | None, str | None], int | None]
-    seq_of: Callable[[str], int | None] = lambda _: None
 
 
 def condition(node: tree.Node, times: Times) -> str:

@@ -12,9 +12,9 @@ import pytest
 
 from dxops.base.errors import Refused
 from dxops.rooms.logs.explorer import Explorer, interval_for
-from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Pattern, Selection, Window
 from dxops.rooms.logs.patterns_of_lines import merge_masked
+from dxops.rooms.logs.times import Times
 from dxops.wire import query_tree as q
 from tests.rooms.logs.local import LocalStore
 

@@ -9,9 +9,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dxops.base.errors import Refused
-from dxops.rooms.logs.filters import Times, condition
+from dxops.rooms.logs.filters import condition
 from dxops.rooms.logs.model import Selection
 from dxops.rooms.logs.selecting import where
+from dxops.rooms.logs.times import Times
 from dxops.wire import query_tree as q
 from tests.rooms.logs.local import LocalStore
 

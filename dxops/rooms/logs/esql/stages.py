@@ -23,7 +23,8 @@ from dxops.rooms.logs.esql.values import (
     Value,
 )
 from dxops.rooms.logs.fields import is_message, is_time, literal, value_of
-from dxops.rooms.logs.filters import Times, condition
+from dxops.rooms.logs.filters import condition
+from dxops.rooms.logs.times import Times
 from dxops.rooms.logs.values import Kinds, numbers, texts
 from dxops.wire.esql import plan as p
 from dxops.wire.esql.uses import ALL, names_in, used_after
