@@ -104,7 +104,7 @@ class DataStreams:
         found = await sizes(self._store, [stream.name for stream in streams])
         rows = [
             {"data_stream": stream.name, "backing_indices": len(stream.backing),
-             "store_size_bytes": found.of(stream.name).size_bytes, "maximum_timestamp": found.of(stream.name).newest_ms}
+             "store_size_bytes": found.of(stream.name).size_bytes, "maximum_timestamp": found.of(stream.name).last_ms}
             for stream in streams
         ]  # fmt: skip
         value = {
