@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from dxops.base.errors import TooLarge, Unavailable
 from dxops.rooms.logs.catalog import EMPTY, Catalog
 from dxops.rooms.logs.elastic.access import CALLER
-from dxops.rooms.logs.elastic.asking import Answer, Asked, Gone, Receive
+from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.naming import Naming, Resolved, check_seen, naming_of, resolved, write_target
 from dxops.rooms.logs.registry import Registry
@@ -21,8 +20,6 @@ from dxops.wire.elastic.errors import ElasticRefused, Fault, illegal_argument, s
 from dxops.wire.elastic.names import Options, read_options
 from dxops.wire.es.errors import EsError, error_body
 from dxops.wire.es.query import parse_query
-
-T = TypeVar("T")
 
 _NAMES_S: Final = 2.0
 _NAMINGS: Final = 64
@@ -117,29 +114,6 @@ def _only(found: Resolved) -> tree.Node:
 def answered(asked: Asked, value: Any, status: int = 200) -> Answer:
     """A value as this caller wants it."""
     return Answer(status=status, body=asked.answering.encode(value), content_type=asked.answering.content_type)
-
-
-async def while_connected(asked: Asked, work: Coroutine[Any, Any, T]) -> T:
-    """`work`'s result; ended when the caller goes away, and its query with it. Only after the body was read.
-
-    Raises `Gone`.
-    """
-    running = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnected(asked.receive))
-    try:
-        await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            raise Gone
-        return running.result()
-    finally:
-        for task in (running, gone):
-            task.cancel()
-        await asyncio.gather(running, gone, return_exceptions=True)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
 
 
 def may_read(asked: Asked) -> None:

@@ -9,10 +9,11 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from dxops.base.asgi import while_connected
 from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.contexts import Context, Contexts, expiry
-from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read, read_fault, while_connected
+from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read, read_fault
 from dxops.rooms.logs.searching import SHARDS, Searcher
 from dxops.wire.elastic.errors import ElasticRefused, fault_of, illegal_argument
 from dxops.wire.elastic.media import check_parameters
@@ -91,8 +92,8 @@ class Reads:
                     options=dict(asked.parameters),
                     body=body,
                 )
-                return await while_connected(asked, self._page(asked, request, context))
-            return await while_connected(asked, self._run(asked, request, index))
+                return await while_connected(asked.receive, self._page(asked, request, context))
+            return await while_connected(asked.receive, self._run(asked, request, index))
         except DxopsError as error:
             _refuse(error, body)
             raise
@@ -139,7 +140,7 @@ class Reads:
             request = parse_search(_json(context.body), context.options)
             keep_ms = duration_ms(given["scroll"], "scroll") if "scroll" in given else request.scroll_ms or 0
             context = msgspec.structs.replace(context, expires_ms=expiry(self._now_ms(), keep_ms))
-            return answered(asked, await while_connected(asked, self._page(asked, request, context)))
+            return answered(asked, await while_connected(asked.receive, self._page(asked, request, context)))
         except DxopsError as error:
             _refuse(error)
             raise
@@ -170,7 +171,7 @@ class Reads:
         try:
             query = parse_count(_json(body), asked.parameters)
             target = await self._names.target(index, asked.parameters)
-            count = await while_connected(asked, self._searcher.count(query, target))
+            count = await while_connected(asked.receive, self._searcher.count(query, target))
         except DxopsError as error:
             _refuse(error, body)
             raise
@@ -185,7 +186,7 @@ class Reads:
         except DxopsError as error:
             _refuse(error)
             raise
-        responses = await while_connected(asked, self._all(asked, index, items))
+        responses = await while_connected(asked.receive, self._all(asked, index, items))
         return answered(asked, {"took": _took(started), "responses": responses})
 
     async def _all(self, asked: Asked, index: str, items: Sequence[MsearchItem]) -> list[dict[str, Any]]:

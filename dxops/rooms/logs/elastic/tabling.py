@@ -10,12 +10,13 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from dxops.base.asgi import while_connected
 from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.access import owner_of
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.async_search import read_keep, read_wait
 from dxops.rooms.logs.elastic.contexts import Context, Contexts, expiry
-from dxops.rooms.logs.elastic.reading import Names, answered, may_read, read_fault, while_connected
+from dxops.rooms.logs.elastic.reading import Names, answered, may_read, read_fault
 from dxops.rooms.logs.esql.tables import Question, Table, Tables
 from dxops.rooms.logs.runs import Run, Runs
 from dxops.rooms.logs.searching import Searcher, Target
@@ -88,7 +89,7 @@ class Tabling:
         form = table_format(asked.parameters.get("format", ""), asked.headers.get("accept", ""))
         try:
             question, columnar = await self._esql(await asked.json())
-            table = await while_connected(asked, self._tables.run(question))
+            table = await while_connected(asked.receive, self._tables.run(question))
         except DxopsError as error:
             _refuse(error)
             raise
@@ -213,7 +214,7 @@ class Tabling:
             offset=offset,
             size=asking.fetch_size + 1,
         )
-        table = await while_connected(asked, self._tables.run(question))
+        table = await while_connected(asked.receive, self._tables.run(question))
         rows = table.rows[: asking.fetch_size]
         cursor = ""
         if len(table.rows) > asking.fetch_size:
