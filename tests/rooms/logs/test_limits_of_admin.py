@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from dxops.base.actors import SYSTEM, Actor, Scope
-from tests.rooms.logs.elastic_house import ElasticHouse, elastic_house
-from tests.rooms.logs.local import LocalStore
+from tests.rooms.logs.elastic_house import ElasticHouse
 
 pytestmark = pytest.mark.engine
 
 EVERYTHING = (Scope.LOGS_READ, Scope.LOGS_WRITE, Scope.LOGS_MANAGE)
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[LocalStore]:
-    with TemporaryDirectory() as directory:
-        made = LocalStore(Path(directory))
-        yield made
-        made.close()
-
-
-@pytest.fixture
-async def house(store: LocalStore, tmp_path: Path, database_url: str) -> AsyncIterator[ElasticHouse]:
-    for table in ("log_events", "log_shapes", "log_dead"):
-        await store.execute(f"TRUNCATE TABLE {table}")
-    async with elastic_house(tmp_path, database_url, store) as made:
-        yield made
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from dxops.rooms.logs.templates import aliases_of, concerned, patterns_of
 from dxops.wire.elastic.errors import ElasticRefused, Fault, parse_exception, security
 from dxops.wire.elastic.handshake import ACKNOWLEDGED
 from dxops.wire.elastic.media import check_parameters
-from dxops.wire.elastic.names import MAX_NAME_BYTES, matches_any, wildcard_matches
+from dxops.wire.elastic.names import MAX_NAME_BYTES, matches_any
+from dxops.wire.name_patterns import name_matches
 
 WAITING: Final = frozenset(
     {"master_timeout", "timeout", "wait_for_active_shards", "ignore_unavailable", "allow_no_indices",
@@ -91,7 +92,7 @@ def chosen(names: Iterable[str], wanted: str) -> list[str]:
     """Of these names, those that a comma list with wildcards means; "" means all."""
     patterns = [part.strip() for part in wanted.split(",") if part.strip()] or ["*"]
     patterns = ["*" if part == "_all" else part for part in patterns]
-    return [name for name in sorted(names) if any(wildcard_matches(pattern, name) for pattern in patterns)]
+    return [name for name in sorted(names) if any(name_matches(pattern, name) for pattern in patterns)]
 
 
 def plain_missing(names: Iterable[str], wanted: str) -> list[str]:

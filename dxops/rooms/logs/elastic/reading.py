@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from dxops.base.errors import TooLarge, Unavailable
+from dxops.base.errors import DxopsError, TooLarge, Unavailable
 from dxops.rooms.logs.catalog import EMPTY, Catalog
 from dxops.rooms.logs.elastic.access import CALLER
 from dxops.rooms.logs.elastic.asking import Answer, Asked
@@ -27,6 +27,7 @@ _NAMINGS: Final = 64
 NAME_PARAMETERS: Final = frozenset(
     {"ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "local", "master_timeout"}
 )
+QUERY_PARAMETERS: Final = frozenset({"q", "df", "default_operator", "analyzer", "analyze_wildcard", "lenient"})
 
 
 class Names:
@@ -145,3 +146,10 @@ def read_fault(error: Exception, source: bytes = b"") -> Fault | None:
             caused_by=cause_, root=cause_,
         )  # fmt: skip
     return None
+
+
+def refuse(error: DxopsError, body: bytes = b"") -> None:
+    """Raise it in Elasticsearch's words where it has special ones. `body` is where it was found."""
+    fault = read_fault(error, body)
+    if fault is not None:
+        raise ElasticRefused(fault) from error

@@ -13,7 +13,8 @@ from dxops.rooms.logs.elastic.reading import answered
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.rolling import age_ms
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument, resource_not_found
-from dxops.wire.elastic.names import index_name_fault, matches_any, read_flag, wildcard_matches
+from dxops.wire.elastic.names import index_name_fault, matches_any, read_flag
+from dxops.wire.name_patterns import name_matches
 
 _READS: Final = frozenset({"read", "view_index_metadata", "monitor"})
 _WRITES: Final = frozenset(
@@ -82,7 +83,7 @@ class SecurityRoutes:
             key
             for key in await self._seen(asked.caller)
             if (not given.get("id") or key.id == given["id"])
-            and (not given.get("name") or wildcard_matches(given["name"], key.name))
+            and (not given.get("name") or name_matches(given["name"], key.name))
             and not (key.revoked and read_flag("active_only", given.get("active_only", "false")))
         ]
         if given.get("id") and not found:
