@@ -200,3 +200,71 @@ async def test_a_deleted_index_is_gone_for_searches_at_once(house: ElasticHouse)
     await house.asked("GET", "/a/_search")
     await house.asked("DELETE", "/a")
     assert (await house.asked("GET", "/a/_search", status=404))["error"]["type"] == "index_not_found_exception"
+
+
+OF_OTHERS: list[tuple[str, str, Any]] = [
+    *(("GET", path, None) for path in (
+        "/theirs-1/_validate/query?explain=true", "/theirs-1/_field_caps?fields=*", "/theirs-1/_settings",
+        "/theirs-1/_alias", "/theirs-1/_stats", "/theirs-1/_ilm/explain", "/theirs-1/_mapping/field/*",
+        "/theirs-1/_refresh", "/theirs-1/_flush", "/_cat/shards/theirs-1", "/_cat/segments/theirs-1",
+        "/_cat/count/theirs-1", "/_cluster/state/metadata/theirs-1", "/_cluster/health/theirs-1",
+        "/theirs-stream/_search", "/_data_stream/theirs-stream", "/_data_stream/theirs-stream/_lifecycle",
+        "/_data_stream/theirs-stream/_stats", "/{backing}/_search", "/{backing}/_doc/1",
+        "/%3Ctheirs-%7Bnow%2Fd%7D%3E/_count",
+        "/theirs-alias/_search", "/theirs-alias/_alias", "/mine-1,theirs-1/_search", "/_tasks/{task}",
+    )),
+    ("POST", "/theirs-1/_terms_enum", {"field": "secret"}),
+    ("POST", "/theirs-1/_pit?keep_alive=1m", None),
+    ("POST", "/theirs-1/_async_search", {}),
+    ("POST", "/{backing}/_doc", {"m": 1}),
+    ("POST", "/theirs-alias/_doc", {"m": 1}),
+    ("POST", "/theirs-stream/_rollover", None),
+    ("POST", "/_tasks/{task}/_cancel", None),
+    ("PUT", "/theirs-1/_mapping", {"properties": {}}),
+    ("PUT", "/_data_stream/theirs-stream/_lifecycle", {"data_retention": "1d"}),
+    ("DELETE", "/_data_stream/theirs-stream", None),
+    ("DELETE", "/{backing}", None),
+    ("DELETE", "/theirs-1/_alias/theirs-alias", None),
+    ("POST", "/_reindex", {"source": {"index": "mine-1"}, "dest": {"index": "theirs-alias"}}),
+    ("POST", "/_reindex", {"source": {"index": "mine-1"}, "dest": {"index": "mine-2", "pipeline": "moves"}}),
+    ("POST", "/mine-1/_doc?pipeline=moves", {"m": 1}),
+    ("POST", "/_query", {"query": "FROM mine-1, theirs-1"}),
+    ("POST", "/_query", {"query": "FROM mine-1 METADATA _index | WHERE _index == \"theirs-1\""}),
+    ("POST", "/_search", {"query": {"terms": {"secret": {"index": "theirs-1", "id": "1", "path": "secret"}}}}),
+    ("POST", "/mine-1/_search", {"query": {"term": {"_index": "theirs-1"}}}),
+]  # fmt: skip
+
+
+async def test_no_endpoint_reaches_streams_of_others(house: ElasticHouse, limited: httpx.AsyncClient) -> None:
+    await house.asked("PUT", "/_index_template/ds", {"index_patterns": ["theirs-stream"], "data_stream": {}})
+    await house.asked("PUT", "/_data_stream/theirs-stream")
+    await house.asked(
+        "PUT", "/_ingest/pipeline/moves", {"processors": [{"set": {"field": "_index", "value": "theirs-1"}}]}
+    )
+    for index in ("mine-1", "theirs-1", "theirs-stream"):
+        await house.write(index, '{"secret":"of ' + index + '","n":1}', '{"secret":"more of ' + index + '","n":2}')
+    await house.asked("PUT", "/theirs-1/_alias/theirs-alias")
+    stream = (await house.asked("GET", "/_data_stream/theirs-stream"))["data_streams"][0]
+    body = {"source": {"index": "theirs-1"}, "dest": {"index": "copy"}}
+    task = (await house.asked("POST", "/_reindex?wait_for_completion=false", body))["task"]
+    made = {"backing": stream["indices"][0]["index_name"], "task": task}
+    for method, path, body in OF_OTHERS:
+        answer = await limited.request(method, path.format(**made), json=body)
+        assert b"of theirs" not in answer.content, (path, answer.text)
+        found = answer.status_code == 200
+        assert not found or b"security_exception" in answer.content or not _found(answer.json()), (path, answer.text)
+    scroll = (await house.asked("POST", "/_all/_search?scroll=1m&size=1", {"sort": ["n"]}))["_scroll_id"]
+    page = (await limited.post("/_search/scroll", json={"scroll_id": scroll})).json()
+    assert [hit["_index"] for hit in page["hits"]["hits"]] == ["mine-1"]
+    cursor = (await house.asked("POST", "/_sql", {"query": 'SELECT secret FROM "*"', "fetch_size": 1}))["cursor"]
+    rows = (await limited.post("/_sql", json={"cursor": cursor})).json()["rows"]
+    assert all("theirs" not in str(row) for row in rows)
+    cursor = (await house.asked("POST", "/_sql", {"query": 'SELECT n FROM "theirs-1"', "fetch_size": 1}))["cursor"]
+    assert (await limited.post("/_sql", json={"cursor": cursor})).status_code == 403
+    assert (await house.asked("GET", "/theirs-1/_count"))["count"] == 2
+
+
+def _found(answer: dict[str, Any]) -> bool:
+    """Whether an answer of 200 has anything in it."""
+    hits = answer.get("hits", {}).get("hits", [])
+    return bool(hits or answer.get("values") or not ({"hits", "values"} & answer.keys()))
