@@ -11,10 +11,13 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
+from typing import TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 _CODES = {
     "Int8": "b", "UInt8": "B", "Bool": "B", "Int16": "h", "UInt16": "H", "Date": "H", "Int32": "i", "UInt32": "I",
@@ -115,26 +118,26 @@ def maps_low_cardinality(sizes: Iterable[int], keys: Sequence[bytes], values: Se
     return _VERSION + arrays(sizes, _dictionary(keys) + strings(values))
 
 
-def maps_of_few_keys(keys: Sequence[tuple[bytes, ...]], count: int, values: Parts) -> Parts:
-    """Map(LowCardinality(String), String) where rows share their tuples of keys: `keys[i]` is row i's, `values` what
-    `strings` made of all `count` values in order. The work is per distinct tuple: 15 keys a row cost what one does."""
+def maps_of_few_keys(runs: Sequence[tuple[tuple[bytes, ...], int]], values: Parts) -> Parts:
+    """Map(LowCardinality(String), String) where rows share their keys: each run is the keys of so many rows one after
+    the other, `values` what `strings` made of all values in order. The work is per run: 15 keys a row cost what one
+    does."""
     places: dict[bytes, int] = {}
-    coded: dict[tuple[bytes, ...], bytes] = {}
-    rows = {id(row): row for row in keys}
-    for row in rows.values():
-        if row not in coded:
-            coded[row] = b""
-            for key in row:
-                places.setdefault(key, len(places))
+    ends = array("Q")
+    end = 0
+    for keys, rows in runs:
+        for key in keys:
+            places.setdefault(key, len(places))
+        size = len(keys)
+        ends.extend(range(end + size, end + size * rows + 1, size) if size else array("Q", [end]) * rows)
+        end += size * rows
     if not places:
-        return _VERSION + arrays(map(len, keys), [])
-    width = 0 if len(places) <= 0x100 else 1 if len(places) <= 0x10000 else 2
-    for row in coded:
-        coded[row] = struct.pack(f"<{len(row)}{'BHI'[width]}", *(places[key] for key in row))
-    by_id = {number: coded[row] for number, row in rows.items()}
+        return _VERSION + numbers("UInt64", ends)
+    width = _width(places)
     head = struct.pack("<QQ", _KEYS_INLINE | _NEW_DICTIONARY | width, len(places))
-    indexes = b"".join([by_id[number] for number in map(id, keys)])
-    return _VERSION + arrays(map(len, keys), [head, *strings(list(places)), struct.pack("<Q", count), indexes, *values])
+    indexes = [struct.pack(f"<{len(keys)}{'BHI'[width]}", *map(places.__getitem__, keys)) * rows for keys, rows in runs]
+    keys_data = [head, *strings(list(places)), struct.pack("<Q", end), *indexes]
+    return [*_VERSION, *numbers("UInt64", ends), *keys_data, *values]
 
 
 class Dictionary:
@@ -146,15 +149,19 @@ class Dictionary:
 
     def add(self, values: Sequence[bytes]) -> None:
         """The next rows."""
-        places = self._places
         for value in dict.fromkeys(values):
-            if value not in places:
-                places[value] = len(places)
-        self._indexes += map(places.__getitem__, values)
+            self._places.setdefault(value, len(self._places))
+        self._indexes += map(self._places.__getitem__, values)
 
     def add_same(self, value: bytes, count: int) -> None:
         """The next `count` rows, all alike."""
         self._indexes += [self._places.setdefault(value, len(self._places))] * count
+
+    def add_meant(self, values: Sequence[T], meant: Callable[[T], bytes]) -> None:
+        """The next rows, each what is meant by its value; that is asked once for each of the distinct ones."""
+        places = self._places
+        found = {value: places.setdefault(meant(value), len(places)) for value in dict.fromkeys(values)}
+        self._indexes += map(found.__getitem__, values)
 
     def data(self) -> Parts:
         """The column of all rows so far."""
@@ -169,10 +176,15 @@ def _dictionary(values: Sequence[bytes]) -> Parts:
 
 
 def _written(places: dict[bytes, int], indexes: list[int]) -> Parts:
-    width = 0 if len(places) <= 0x100 else 1 if len(places) <= 0x10000 else 2
+    width = _width(places)
     head = struct.pack("<QQ", _KEYS_INLINE | _NEW_DICTIONARY | width, len(places))
     rows = struct.pack("<Q", len(indexes))
     packed = bytes(indexes) if not width else array("BHI"[width], indexes).tobytes()
     if width and sys.byteorder != "little":
         packed = struct.pack(f"<{len(indexes)}{'BHI'[width]}", *indexes)
     return [head, *strings(list(places)), rows, packed]
+
+
+def _width(places: Mapping[bytes, int]) -> int:
+    """How wide indexes into a dictionary are: 0, 1 and 2 are 8, 16 and 32 bits."""
+    return 0 if len(places) <= 0x100 else 1 if len(places) <= 0x10000 else 2

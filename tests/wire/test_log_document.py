@@ -22,10 +22,10 @@ def both(line: bytes, ts_ms: int = NOON) -> tuple[str, dict[str, str], str]:
     slow = cut(line, ts_ms)
     shapes = Shapes()
     for _ in range(4):
-        fast = shapes.split([line], [ts_ms])
-    assert fast.templates[0] == slow.template
-    assert fast.messages[0] == slow.message
-    assert dict(zip(fast.names[0], fast.values, strict=True)) == dict(zip(slow.names, slow.values, strict=True))
+        (fast,) = shapes.split([line], [ts_ms])
+    assert fast.template == slow.template
+    assert fast.messages == [slow.message]
+    assert dict(zip(fast.names, fast.values, strict=True)) == dict(zip(slow.names, slow.values, strict=True))
     attrs = {name.decode(): value.decode() for name, value in zip(slow.names, slow.values, strict=True)}
     template, message = slow.template.decode(), slow.message.decode()
     assert assemble(template, attrs, message, ts_ms) == line
@@ -51,7 +51,7 @@ def test_the_fast_way_sees_that_a_time_is_not_the_row_s() -> None:
     line = b'{"@timestamp":"2026-01-01T12:00:00.000Z","n":1}'
     for _ in range(4):
         shapes.split([line], [NOON])
-    apart = shapes.split([line], [NOON + 1])
+    (apart,) = shapes.split([line], [NOON + 1])
     assert apart.values == [b"2026-01-01T12:00:00.000Z", b"1"]
 
 
@@ -108,10 +108,10 @@ def test_a_learned_shape_takes_only_what_the_slow_way_takes_so(learned: bytes, o
     shapes = Shapes()
     for _ in range(4):
         shapes.split([learned], [NOON])
-    fast, slow = shapes.split([other], [NOON]), cut(other, NOON)
-    assert fast.templates == [slow.template]
+    (fast,), slow = shapes.split([other], [NOON]), cut(other, NOON)
+    assert fast.template == slow.template
     assert fast.messages == [slow.message]
-    assert (fast.names, tuple(fast.values)) == ([slow.names], slow.values)
+    assert (fast.names, tuple(fast.values)) == (slow.names, slow.values)
 
 
 def test_numbers_keep_every_digit() -> None:
@@ -184,3 +184,37 @@ def test_time_text(ts_ms: int) -> None:
     text = time_text(ts_ms)
     assert len(text) == 24
     assert both(b'{"@timestamp":"' + text.encode() + b'"}', ts_ms)[1] == {}
+
+
+LINES = st.sampled_from(
+    [
+        b'{"message":"m","n":1}',
+        b'{"message":"other","n":22}',
+        b'{"message":"a \\"quoted\\" word","n":3}',
+        b'{"message":"ends in a backslash\\\\","n":4}',
+        b'{"message":"C:\\\\","a":"\\",","n":5}',
+        b'{"a":"x","b":"y"}',
+        b'{"a":"x\\\\","b":"y"}',
+        b'{"a":"x\\\\\\"","b":"\\"y"}',
+        b'{"a":"\\u00e9\\"","b":"y"}',
+        b'{"things":[{"n":1}],"message":"m"}',
+        b'{"things":[{"m":1}],"message":"m"}',
+    ]
+)
+
+
+@given(st.lists(LINES, min_size=1, max_size=60))
+def test_a_mixed_batch_comes_apart_by_template_and_each_document_as_alone(lines: list[bytes]) -> None:
+    shapes = Shapes()
+    for _ in range(2):
+        groups = shapes.split(lines, [NOON] * len(lines))
+    assert sorted(place for group in groups for place in group.places) == list(range(len(lines)))
+    for group in groups:
+        width = len(group.names)
+        assert group.places == sorted(group.places)
+        for number, (place, message) in enumerate(zip(group.places, group.messages, strict=True)):
+            slow = cut(lines[place], NOON)
+            values = tuple(group.values[number * width : (number + 1) * width])
+            assert (group.template, message, group.names, values) == (
+                slow.template, slow.message, slow.names, slow.values,
+            )  # fmt: skip

@@ -20,7 +20,7 @@ def aim(bulk: Bulk, catalog: Catalog, patterns: Sequence[str] | None = None) -> 
     Again changes nothing, so it may follow whatever else changes `_index`. `patterns`: the caller may write to these
     streams only.
     """
-    distinct = {id(action): action for action in ([bulk.uniform] if bulk.uniform is not None else bulk.actions)}
+    distinct = {id(action): action for action in bulk.distinct()}
     every = {key: _aimed(action, catalog, patterns) for key, action in distinct.items()}
     if any(every[key] is not action for key, action in distinct.items()):
         for place, action in enumerate(bulk.actions):
@@ -29,6 +29,7 @@ def aim(bulk: Bulk, catalog: Catalog, patterns: Sequence[str] | None = None) -> 
                 bulk.errors.setdefault(place, found)
             else:
                 bulk.actions[place] = found
+        bulk.known = None
     if bulk.uniform is not None:
         (found,) = every.values()
         bulk.uniform = bulk.uniform if isinstance(found, Fault) else found

@@ -5,8 +5,11 @@ They serve histograms, facets and ready-made views whatever the sender called th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
+
+from dxops.wire.clickhouse_native import Dictionary
 
 LEVELS: Final = ("trace", "debug", "info", "notice", "warn", "error", "fatal")
 
@@ -66,24 +69,20 @@ class Hot:
     def __init__(self) -> None:
         self._places: dict[tuple[bytes, ...], tuple[tuple[int, ...], ...]] = {}
         self._levels: dict[bytes, bytes] = {}
+        self._meant = tuple(self._level if column == "level" else _best for column in COLUMNS)
 
-    def values(self, names: Sequence[tuple[bytes, ...]], values: Sequence[bytes]) -> tuple[list[bytes], ...]:
-        """`COLUMNS` of rows whose names and values (flat) are these."""
-        by_id = {id(row): row for row in names}  # rows share their tuples
-        places = {number: self._places_of(row) for number, row in by_id.items()}
-        found: tuple[list[bytes], ...] = tuple([] for _ in COLUMNS)
-        level, service, host, environment = (column.append for column in found)
-        start = 0
-        for row in names:
-            first, second, third, fourth = places[id(row)]
-            level(_best(values, start, first))
-            service(_best(values, start, second))
-            host(_best(values, start, third))
-            environment(_best(values, start, fourth))
-            start += len(row)
-        distinct = {value: self._level(value) for value in dict.fromkeys(found[0]) if value}
-        distinct[b""] = b""
-        return (list(map(distinct.__getitem__, found[0])), *found[1:])
+    def add(
+        self, columns: Sequence[Dictionary], names: tuple[bytes, ...], values: Sequence[bytes], documents: int
+    ) -> None:
+        """The next rows of `COLUMNS`: documents that have these names, and `values` in that order one after another."""
+        for column, places, meant in zip(columns, self._places_of(names), self._meant, strict=True):
+            found = [values[place :: len(names)] for place in places]
+            if not found:
+                column.add_same(b"", documents)
+            elif len(found) == 1:
+                column.add_meant(found[0], partial(_of_one, meant))
+            else:
+                column.add_meant(list(zip(*found, strict=True)), meant)
 
     def _places_of(self, names: tuple[bytes, ...]) -> tuple[tuple[int, ...], ...]:
         """For each of `COLUMNS`: the indices of its candidates in `names`, best first."""
@@ -96,8 +95,9 @@ class Hot:
             self._places[names] = known
         return known
 
-    def _level(self, value: bytes) -> bytes:
+    def _level(self, values: tuple[bytes, ...]) -> bytes:
         """One of `LEVELS`, or the value itself in lower case where it is none of the names we know."""
+        value = _best(values)
         known = self._levels.get(value)
         if known is None:
             known = level_of(value[:_MAX_BYTES].decode("utf-8", "ignore")).encode()
@@ -107,10 +107,13 @@ class Hot:
         return known
 
 
-def _best(values: Sequence[bytes], start: int, places: tuple[int, ...]) -> bytes:
+def _of_one(meant: Callable[[tuple[bytes, ...]], bytes], value: bytes) -> bytes:
+    return meant((value,))
+
+
+def _best(values: tuple[bytes, ...]) -> bytes:
     """The first that may stand in a column of few values: nothing long, no JSON."""
-    for place in places:
-        value = values[start + place]
+    for value in values:
         if value and len(value) <= _MAX_BYTES and value[0] not in _JSON:
             return value
     return b""

@@ -59,8 +59,7 @@ class _Run:
         self._undated = set(bulk.undated)
         self._moved: dict[tuple[int, str], Action] = {}
         self._slow_s = 0.0
-        distinct = [bulk.uniform] if bulk.uniform is not None else bulk.actions
-        self._ways = {id(action): self._way(action) for action in {id(each): each for each in distinct}.values()}
+        self._ways = {id(action): self._way(action) for action in bulk.distinct()}
         self.applies = any(first or final for first, final in self._ways.values())
 
     def _way(self, action: Action) -> tuple[str | None, str | None]:
@@ -90,6 +89,7 @@ class _Run:
         bulk.has_ids = any(name is not None for name in bulk.ids)
         one = bulk.actions[0]
         bulk.uniform = one if all(action is one for action in bulk.actions) else None
+        bulk.known = None
 
     def _one(self, place: int, action: Action, first: str | None) -> None:
         bulk = self._bulk

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, repeat
 from typing import Final, TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ from dxops.rooms.logs.hot import COLUMNS, Hot
 from dxops.wire.clickhouse_native import Column, Dictionary, block, low_cardinality, maps_of_few_keys, numbers, strings
 from dxops.wire.logs.document import FLAG, LIST, NUMBER, WHOLE, slots
 from dxops.wire.logs.frame import LogFrame
-from dxops.wire.logs.shapes import Shapes, Split
+from dxops.wire.logs.shapes import Shapes
 
 MIN_TIME_MS: Final = -2_208_988_800_000  # 1900-01-01, where DateTime64 begins
 MAX_TIME_MS: Final = 10_413_791_999_999  # 2299-12-31, where it ends
@@ -68,9 +68,8 @@ class _Batch:
         self._flags = bytearray()
         self._ids: list[bytes] = []
         self._messages: list[bytes] = []
-        self._keys: list[tuple[bytes, ...]] = []
+        self._keys: list[tuple[tuple[bytes, ...], int]] = []
         self._values: list[bytes] = []
-        self._value_count = 0
         self._streams = Dictionary()
         self._templates = Dictionary()
         self._hot_columns = tuple(Dictionary() for _ in COLUMNS)
@@ -83,53 +82,72 @@ class _Batch:
     def add(self, base: int, received_ms: int, frame: LogFrame) -> None:
         if frame.replaced is not None:
             self._dead.extend(number for number in frame.replaced if number >= 0)
+        streams = [name.encode() for name in frame.indices]
         for start in range(0, len(frame.documents), _AT_ONCE):
             stop = min(start + _AT_ONCE, len(frame.documents))
             documents = frame.documents[start:stop]
             live: Sequence[int] = range(start, stop)
             if b"" in documents:
                 live = [index for index in live if frame.documents[index]]
+                documents = _picked(frame.documents, live)
             if live:
-                self._add(base, received_ms, frame, live)
+                self._add(base, received_ms, frame, live, documents, streams)
 
-    def _add(self, base: int, received_ms: int, frame: LogFrame, live: Sequence[int]) -> None:
-        rows = len(live)
-        documents, times = _picked(frame.documents, live), _picked(frame.times_ms, live)
-        split = self._shapes.split(documents, times)
-        if sum(map(len, split.names)) != len(split.values):  # one column would be read as another
-            raise ValueError("names and values of documents do not agree")
-        self._times.extend(_clipped(times))
-        self._sequence.extend(range(base + live[0], base + live[0] + rows) if isinstance(live, range) else
-                              [base + index for index in live])  # fmt: skip
-        self._received.extend([received_ms] * rows)
-        self._versions.extend([1] * rows if frame.versions is None else _picked(frame.versions, live))
-        self._flags += bytes(rows) if frame.flags is None else bytes(_picked(frame.flags, live))
-        self._ids.append(bytes(rows) if frame.ids is None else b"".join(strings([frame.ids[i].encode() for i in live])))
-        names = [name.encode() for name in frame.indices]
-        streams = names[:1] * rows if frame.index_of is None else [names[frame.index_of[index]] for index in live]
-        self._streams.add(streams)
-        self._templates.add(split.templates)
-        self._messages.append(b"".join(strings(split.messages)))
-        self._keys += split.names
-        self._values.append(b"".join(strings(split.values)))
-        self._value_count += len(split.values)
-        for column, values in zip(self._hot_columns, self._hot.values(split.names, split.values), strict=True):
-            column.add(values)
-        self._count(split, times, streams, documents)
+    def _add(
+        self,
+        base: int,
+        received_ms: int,
+        frame: LogFrame,
+        live: Sequence[int],
+        documents: Sequence[bytes],
+        streams: Sequence[bytes],
+    ) -> None:
+        """Documents by template, so that nearly everything is done a column at a time. The store orders them."""
+        times = _picked(frame.times_ms, live)
+        sizes = list(map(len, documents))
+        groups = self._shapes.split(documents, times)
+        if any(len(group.names) * len(group.places) != len(group.values) for group in groups):
+            raise ValueError("names and values of documents do not agree")  # one column would be read as another
+        for group in groups:
+            rows = len(group.places)
+            places = _picked(live, group.places)
+            of_group = _picked(times, group.places)
+            self._times.extend(_clipped(of_group))
+            self._sequence.extend([base + place for place in places])
+            self._received.extend(array("q", [received_ms]) * rows)
+            self._versions.extend(array("I", [1]) * rows if frame.versions is None else _picked(frame.versions, places))
+            self._flags += bytes(rows) if frame.flags is None else bytes(_picked(frame.flags, places))
+            self._ids.append(_ids(frame, places))
+            self._templates.add_same(group.template, rows)
+            self._messages.append(b"".join(strings(group.messages)))
+            self._keys.append((group.names, rows))
+            self._values.append(b"".join(strings(group.values)))
+            self._hot.add(self._hot_columns, group.names, group.values, rows)
+            self._names_of[group.template] = group.names
+            which = [0] if frame.index_of is None else _picked(frame.index_of, places)
+            if which.count(which[0]) == len(which):
+                self._streams.add_same(streams[which[0]], rows)
+                self._count(group.template, [streams[which[0]]], of_group, _picked(sizes, group.places))
+            else:
+                of_rows = list(map(streams.__getitem__, which))
+                self._streams.add(of_rows)
+                self._count(group.template, of_rows, of_group, _picked(sizes, group.places))
 
-    def _count(self, split: Split, times: Sequence[int], streams: Sequence[bytes], documents: Sequence[bytes]) -> None:
+    def _count(self, template: bytes, streams: Sequence[bytes], times: Sequence[int], sizes: Sequence[int]) -> None:
+        """Documents of one template: all of one stream, or with the stream of each."""
         first, last = _day(min(times)), _day(max(times))
-        days = [first] * len(times) if first == last else list(map(_day, times))
-        self._seen.update(zip(streams, days, split.templates, strict=True))
-        self._names_of.update(zip(split.templates, split.names, strict=True))
-        keys = list(zip(streams, days, strict=True))
-        counts = Counter(keys)
-        self._documents.update(counts)
-        if len(counts) == 1:
-            self._bytes[keys[0]] += sum(map(len, documents))
-        else:
-            for key, document in zip(keys, documents, strict=True):
-                self._bytes[key] += len(document)
+        if len(streams) == 1 and first == last:
+            key = streams[0], first
+            self._seen[*key, template] += len(times)
+            self._documents[key] += len(times)
+            self._bytes[key] += sum(sizes)
+            return
+        days = repeat(first) if first == last else map(_day, times)
+        of_rows = repeat(streams[0]) if len(streams) == 1 else streams
+        for stream, day, size in zip(of_rows, days, sizes, strict=False):
+            self._seen[stream, day, template] += 1
+            self._documents[stream, day] += 1
+            self._bytes[stream, day] += size
 
     def _by_stream(self) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}
@@ -179,7 +197,7 @@ class _Batch:
             Column(
                 "attrs",
                 "Map(LowCardinality(String), String)",
-                maps_of_few_keys(self._keys, self._value_count, [*self._values]),
+                maps_of_few_keys(self._keys, [*self._values]),
             ),
         ]
         columns += [
@@ -197,10 +215,19 @@ def _day(time_ms: int) -> int:
 T = TypeVar("T")
 
 
-def _picked(values: Sequence[T], live: Sequence[int]) -> Sequence[T]:
-    if isinstance(live, range):
-        return values[live.start : live.stop]
-    return [values[index] for index in live]
+def _picked(values: Sequence[T], places: Sequence[int]) -> Sequence[T]:
+    """Those at these places, which ascend."""
+    if len(places) == len(values):
+        return values
+    if isinstance(places, range):
+        return values[places.start : places.stop]
+    return list(map(values.__getitem__, places))
+
+
+def _ids(frame: LogFrame, places: Sequence[int]) -> bytes:
+    if frame.ids is None:
+        return bytes(len(places))
+    return b"".join(strings([frame.ids[place].encode() for place in places]))
 
 
 def _clipped(times: Sequence[int]) -> Sequence[int]:

@@ -191,9 +191,7 @@ def changed_frame(changes: Sequence[Change], keys: Sequence[tuple[str, str]]) ->
 
 def distinct(bulk: Bulk) -> list[Action]:
     """The different actions of a batch."""
-    if bulk.uniform is not None:
-        return [bulk.uniform]
-    return list({id(action): action for action in bulk.actions}.values())
+    return bulk.distinct()
 
 
 def _good(bulk: Bulk) -> Sequence[int]:
@@ -208,6 +206,9 @@ def _frame(bulk: Bulk, places: Sequence[int]) -> LogFrame:
     if bulk.uniform is not None:
         names[bulk.uniform.index] = 0
         index_of = None
+    elif every:
+        by_id = {id(action): names.setdefault(action.index, len(names)) for action in bulk.distinct()}
+        index_of = None if len(names) == 1 else array("H", map(by_id.__getitem__, map(id, bulk.actions)))
     else:
         which = [names.setdefault(bulk.actions[place].index, len(names)) for place in places]
         index_of = None if len(names) == 1 else array("H", which)

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
 from dxops.wire.elastic.bulk_actions import MAX_ID_BYTES, Action, ActionReader, Defaults
 from dxops.wire.elastic.documents import BadSource, read_document
 from dxops.wire.elastic.errors import ElasticRefused, Fault, illegal_argument, parse_exception
-from dxops.wire.elastic.times import read_loose_time, read_time
+from dxops.wire.elastic.times import read_loose_time, read_time, read_times
 
 MAX_SOURCE_BYTES: Final = 100 << 20
+_AT_ONCE: Final = 4096
 NO_DEFAULTS: Final = Defaults()
 
 
@@ -44,9 +45,17 @@ class Bulk(msgspec.Struct, kw_only=True):
     uniform: Action | None
     has_ids: bool
     dropped: set[int] = msgspec.field(default_factory=set)
+    known: list[Action] | None = None
 
     def __len__(self) -> int:
         return len(self.actions)
+
+    def distinct(self) -> list[Action]:
+        """The different actions. Who changes `actions` or `uniform` sets `known` to None: it keeps the answer."""
+        if self.known is None:
+            by_id = dict(zip(map(id, self.actions), self.actions, strict=True)) if self.uniform is None else {}
+            self.known = list(by_id.values()) if self.uniform is None else [self.uniform]
+        return self.known
 
 
 class _Times(msgspec.Struct, gc=False):
@@ -80,7 +89,7 @@ def parse_bulk(
         lines.pop()
     reader = ActionReader(defaults, now_ms)
     bulk = _pair(lines, reader) or _walk(lines, reader)
-    if not _read_all_times(bulk, now_ms):
+    if not _read_all_times(bulk, now_ms, ascii_only=body.isascii()):
         if any(not source.strip() for source in bulk.sources):
             bulk = _walk(lines, reader)  # a line of blanks is no document, and not the pair of its action
         _read_each_time(bulk, now_ms, legacy)
@@ -108,16 +117,15 @@ def _pair(lines: list[bytes], reader: ActionReader) -> Bulk | None:
     try:
         if len(distinct) * 4 <= len(heads) or len(distinct) == 1:
             table = {line: reader.read(line, 0) for line in distinct}
-            pairs = [table[line] for line in heads]
+            pairs = list(map(table.__getitem__, heads))
         else:
             pairs = [reader.read(line, 0) for line in heads]
     except ElasticRefused:
         return None
     actions = [pair[0] for pair in pairs]
-    if any(action.op == "delete" for action in {id(action): action for action in actions}.values()):
-        return None
     ids = [pair[1] for pair in pairs]
-    return _bulk(actions, ids, sources, has_ids=ids.count(None) != len(ids))
+    bulk = _bulk(actions, ids, sources, has_ids=ids.count(None) != len(ids))
+    return None if any(action.op == "delete" for action in bulk.distinct()) else bulk
 
 
 def _walk(lines: Sequence[bytes], reader: ActionReader) -> Bulk:
@@ -148,28 +156,29 @@ def _walk(lines: Sequence[bytes], reader: ActionReader) -> Bulk:
     return _bulk(actions, ids, sources, has_ids=ids.count(None) != len(ids))
 
 
-def _read_all_times(bulk: Bulk, now_ms: int) -> bool:
+def _read_all_times(bulk: Bulk, now_ms: int, *, ascii_only: bool) -> bool:
     """The column of times when every source is a document to be kept whole; False as soon as one is not."""
-    if any(action.op in ("update", "delete") for action in _distinct(bulk)):
+    if any(action.op in ("update", "delete") for action in bulk.distinct()):
         return False
-    times: list[int] = []
-    keep = times.append
+    times = array("q")
     try:
-        for place, source in enumerate(bulk.sources):
-            if not source.isascii():
-                str(source, "utf-8")
-            read = _decode_times(source)
-            time_ms = read_time(read.at)
-            if time_ms is None:
-                time_ms = _other_time(read)
-                if time_ms is None:
-                    bulk.undated.append(place)
-                    time_ms = now_ms
-            keep(time_ms)
+        for start in range(0, len(bulk), _AT_ONCE):
+            sources = bulk.sources[start : start + _AT_ONCE]
+            if not ascii_only:
+                for source in sources:
+                    str(source, "utf-8")
+            read = list(map(_decode_times, sources))
+            found = read_times([each.at for each in read])
+            for place in [place for place, time_ms in enumerate(found) if time_ms is None] if None in found else ():
+                found[place] = _other_time(read[place])
+                if found[place] is None:
+                    bulk.undated.append(start + place)
+                    found[place] = now_ms
+            times.extend(cast(list[int], found))
     except (ValueError, RecursionError, msgspec.DecodeError):
         bulk.undated.clear()
         return False
-    bulk.times_ms = array("q", times)
+    bulk.times_ms = times
     return True
 
 
@@ -285,19 +294,13 @@ def _time_fault(bad: _BadTime, id_: str | None, legacy: bool) -> Fault:
     return Fault(type="document_parsing_exception", reason=f"[1:{bad.column}] {field}", caused_by=cause)
 
 
-def _distinct(bulk: Bulk) -> Sequence[Action]:
-    if bulk.uniform is not None:
-        return [bulk.uniform]
-    return list({id(action): action for action in bulk.actions}.values())
-
-
 def _check_items(bulk: Bulk, max_source_bytes: int | None) -> None:
     """What fails an item whatever its source says.
 
     A source over the limit is a 400 of its item. 413 for the request would lose the neighbours with rsyslog and Fluent
     Bit, 413 for the item is retried by Logstash for ever.
     """
-    if any(action.fault is not None for action in _distinct(bulk)):
+    if any(action.fault is not None for action in bulk.distinct()):
         for place, action in enumerate(bulk.actions):
             if action.fault is not None:
                 bulk.errors[place] = action.fault
@@ -306,7 +309,7 @@ def _check_items(bulk: Bulk, max_source_bytes: int | None) -> None:
             if id_ is not None and len(id_) > MAX_ID_BYTES // 4 and len(id_.encode()) > MAX_ID_BYTES:
                 reason = f"id [{id_[:100]}...] is too long, must be no longer than {MAX_ID_BYTES} bytes"
                 bulk.errors[place] = illegal_argument(f"{reason} but was: {len(id_.encode())}")
-    if any(action.op in ("update", "delete") for action in _distinct(bulk)):
+    if any(action.op in ("update", "delete") for action in bulk.distinct()):
         for place, (action, id_) in enumerate(zip(bulk.actions, bulk.ids, strict=True)):
             if id_ is None and action.op in ("update", "delete"):
                 bulk.errors[place] = illegal_argument(f"an id must be provided for [{action.op}]")

@@ -143,6 +143,9 @@ def _short_items(bulk: Bulk, outcome: Outcome) -> str:
     if bulk.uniform is not None and outcome.results is None and not outcome.errors:
         item = f'{{"{bulk.uniform.op}":{{"status":201}}}}'
         return ",".join([item] * len(bulk))
+    if outcome.results is None and not outcome.errors:
+        by_id = {id(action): f'{{"{action.op}":{{"status":201}}}}' for action in bulk.distinct()}
+        return ",".join(map(by_id.__getitem__, map(id, bulk.actions)))
     items: list[str] = []
     results: Sequence[Result] | repeat[Result] = outcome.results or repeat("created")
     for place, (action, result) in enumerate(zip(bulk.actions, results, strict=False)):

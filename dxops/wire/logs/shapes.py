@@ -33,7 +33,8 @@ from dxops.wire.logs.document import (
 # Documents are valid JSON: a quote ends a text unless a backslash is before it, and no text holds a control character.
 _TEXT = rb'([^"\\]*+)'
 _TEXT_WITHOUT_BACKSLASH = rb'([^"]*+)'  # a single excluded byte is found at the speed of memchr
-_QUOTED = rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")'
+# takes too much where a text ends in a backslash, itself escaped: that is no JSON, which `_escaped` and `_raw` see
+_QUOTED = rb'("[^"]*+(?:(?<=\\)"[^"]*+)*+")'
 _VALUE: Final = {
     PLAIN: _TEXT,
     MESSAGE: _TEXT,
@@ -60,13 +61,14 @@ _MAX_ALIKE = 48
 """Expressions that are tried before a document is cut, which takes as long as some hundred that do not match."""
 
 
-class Split(msgspec.Struct):
-    """A batch as columns. `templates[i]`, `messages[i]` belong to document i; its values are the next
-    `len(names[i])` of `values`, named by `names[i]`."""
+class Alike(msgspec.Struct):
+    """Documents of a batch that have one template, by their places in it. Each has `len(names)` of `values`, in their
+    order."""
 
-    templates: list[bytes]
+    template: bytes
+    names: tuple[bytes, ...]
+    places: list[int]
     messages: list[bytes]
-    names: list[tuple[bytes, ...]]
     values: list[bytes]
 
 
@@ -74,7 +76,7 @@ class _Shape:
     """One template with its expression, and what has to be done with the groups."""
 
     __slots__ = (
-        "_escaped", "_match", "_match_plain", "_message", "_message_mark", "_raw", "_stays", "_time_at", "_times",
+        "_escaped", "_match", "_match_plain", "_message", "_message_mark", "_raw", "_time_at", "_times", "_width",
         "names", "template",
     )  # fmt: skip
 
@@ -90,7 +92,6 @@ class _Shape:
         kinds = [mark for mark in kinds if mark != TIME]
         self._message = next((index for index, mark in enumerate(kinds) if mark in _MESSAGES), -1)
         self._message_mark = kinds[self._message] if self._message >= 0 else ""
-        self._stays = self._message_mark == MESSAGE_RAW
         self._escaped = tuple(index for index, mark in enumerate(kinds) if mark == ESCAPED)
         self._raw = tuple(index for index, mark in enumerate(kinds) if mark == RAW)
         self._match = re.compile(_pattern(pieces, marks), re.DOTALL).fullmatch
@@ -98,55 +99,54 @@ class _Shape:
         if not any(mark in _NEEDS_BACKSLASH for mark in kinds):
             plain = _pattern(pieces, marks).replace(_TEXT, _TEXT_WITHOUT_BACKSLASH)
             self._match_plain = re.compile(plain, re.DOTALL).fullmatch
+        self._width = len(kinds) + (self._message_mark == MESSAGE_RAW)
 
-    def take(self, line: bytes, time: bytes, backslash: bool, messages: list[bytes], values: list[bytes]) -> bool:
-        """Append this document's message and values, or False when it is not of this shape. `time` is its row's, as it
-        would be written; `backslash` says whether the line has one."""
+    def take(self, line: bytes, time: bytes, backslash: bool) -> tuple[bytes, ...] | None:
+        """The document's values and message in their order, or None when it is not of this shape. `time` is its row's,
+        as it would be written; `backslash` says whether the line has one."""
         if self._time_at >= 0 and not line.startswith(time, self._time_at):
-            return False
+            return None
         match = self._match if backslash else self._match_plain
         found = match(line) if match is not None else None
         if found is None:
-            return False
+            return None
         groups = found.groups()
         if self._times:
             if any(groups[index] != time for index in self._times):
-                return False
+                return None
             groups = tuple(group for index, group in enumerate(groups) if index not in self._times)
-        if self._escaped or self._raw:
-            changed = self._changed(groups)
-            if changed is None:
-                return False
-            groups = changed
-        at = self._message
-        if at < 0:
-            messages.append(b"")
-            values += groups
-            return True
-        message = groups[at]
-        if self._message_mark != MESSAGE:
-            text = _raw(message) if self._stays else _escaped(message)
-            if text is None:
-                return False
-            message = text
-        messages.append(message)
-        if self._stays:
-            values += groups
-        else:
-            values += groups[:at]
-            values += groups[at + 1 :]
-        return True
+        return self._changed(groups) if backslash else groups
+
+    def alike(self, places: list[int], values: list[bytes]) -> Alike:
+        """Documents of this shape; `values` are what `take` made of them, and are changed."""
+        if self._message < 0:
+            return Alike(self.template, self.names, places, [b""] * len(places), values)
+        messages = values[self._message :: self._width]
+        del values[self._message :: self._width]
+        return Alike(self.template, self.names, places, messages, values)
 
     def _changed(self, groups: tuple[bytes, ...]) -> tuple[bytes, ...] | None:
-        """Escaped texts decoded. None when `cut` would give one of them another mark."""
+        """Escaped texts decoded, the message of `MESSAGE_RAW` before its text. None when `cut` would give one of them
+        another mark."""
+        for index in self._raw:
+            if _raw(groups[index]) is None:
+                return None
+        at, mark = self._message, self._message_mark
+        if not self._escaped and (at < 0 or mark == MESSAGE):
+            return groups
         changed = list(groups)
         for index in self._escaped:
             text = _escaped(groups[index])
             if text is None:
                 return None
             changed[index] = text
-        if any(_raw(groups[index]) is None for index in self._raw):
-            return None
+        if at >= 0 and mark != MESSAGE:
+            text = _raw(groups[at]) if mark == MESSAGE_RAW else _escaped(groups[at])
+            if text is None:
+                return None
+            changed[at] = text
+            if mark == MESSAGE_RAW:
+                changed.insert(at + 1, groups[at])
         return tuple(changed)
 
 
@@ -169,37 +169,44 @@ class Shapes:
         self._alike: dict[int, list[_Shape]] = {}
         self._heads: dict[int, bytes] = {}
 
-    def split(self, documents: Sequence[bytes], times_ms: Sequence[int]) -> Split:
-        """Documents (each a valid JSON object) with the time of each in milliseconds since 1970."""
-        templates: list[bytes] = []
-        messages: list[bytes] = []
-        names: list[tuple[bytes, ...]] = []
-        values: list[bytes] = []
+    def split(self, documents: Sequence[bytes], times_ms: Sequence[int]) -> list[Alike]:
+        """Documents (each a valid JSON object) with the time of each in milliseconds since 1970, by template."""
+        found: dict[_Shape, tuple[list[int], list[bytes]]] = {}
+        rest: dict[tuple[bytes, tuple[bytes, ...]], Alike] = {}
         alike, heads = self._alike, self._heads
-        for line, ts_ms in zip(documents, times_ms, strict=True):
+        for place, line in enumerate(documents):
             quotes = line.count(b'"')
             shapes = alike.get(quotes)
             if shapes is not None:
+                ts_ms = times_ms[place]
+                second = ts_ms // 1000
+                head = heads.get(second // 60)
+                time = (self._head(second) if head is None else head) + _SECONDS[second % 60] + _MILLIS[ts_ms % 1000]
                 backslash = b"\\" in line
-                head = heads.get(ts_ms // 1000)
-                time = (self._head(ts_ms) if head is None else head) + _MILLIS[ts_ms % 1000]
                 for index, shape in enumerate(shapes):
-                    if shape.take(line, time, backslash, messages, values):
+                    taken = shape.take(line, time, backslash)
+                    if taken is not None:
                         if index:
                             shapes.insert(index // 2, shapes.pop(index))
-                        templates.append(shape.template)
-                        names.append(shape.names)
+                        gathered = found.get(shape)
+                        if gathered is None:
+                            gathered = found[shape] = [], []
+                        gathered[0].append(place)
+                        gathered[1].extend(taken)
                         break
                 else:
                     shapes = None
             if shapes is None:
-                apart = cut(line, ts_ms)
+                apart = cut(line, times_ms[place])
                 self._learn(apart, quotes)
-                templates.append(apart.template)
-                messages.append(apart.message)
-                names.append(apart.names)
-                values += apart.values
-        return Split(templates, messages, names, values)
+                key = apart.template, apart.names
+                group = rest.get(key)
+                if group is None:
+                    group = rest[key] = Alike(*key, [], [], [])
+                group.places.append(place)
+                group.messages.append(apart.message)
+                group.values += apart.values
+        return [*(shape.alike(*gathered) for shape, gathered in found.items()), *rest.values()]
 
     def _learn(self, apart: Cut, quotes: int) -> None:
         template = apart.template
@@ -227,16 +234,16 @@ class Shapes:
             alike.insert(0, shape)
             del alike[_MAX_ALIKE:]
 
-    def _head(self, ts_ms: int) -> bytes:
-        """`2026-01-01T00:00:00.`; what no time begins with where the year has not four digits."""
-        second = ts_ms // 1000
+    def _head(self, second: int) -> bytes:
+        """`2026-01-01T00:00:` of the second's minute; what no time begins with where the year has not four digits."""
         if len(self._heads) > 4096:
             self._heads.clear()
-        head = time_text(second * 1000)[:20].encode() if 0 <= second < 253402300800 else b"no time "
-        self._heads[second] = head
+        head = time_text(second * 1000)[:17].encode() if 0 <= second < 253402300800 else b"no time "
+        self._heads[second // 60] = head
         return head
 
 
+_SECONDS: Final = [b"%02d." % second for second in range(60)]
 _MILLIS: Final = [b"%03dZ" % millis for millis in range(1000)]
 
 

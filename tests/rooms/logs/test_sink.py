@@ -16,7 +16,7 @@ from dxops.engines.spool.model import Position
 from dxops.engines.spool.reader import Frame, Piece
 from dxops.rooms.logs.sink import LogSink
 from dxops.wire.logs.frame import LogFrame, decode_frame, encode_frame
-from dxops.wire.logs.shapes import Shapes, Split
+from dxops.wire.logs.shapes import Alike, Shapes
 
 NOON = 1_767_268_800_000
 
@@ -117,7 +117,7 @@ async def test_everything_else_is_waited_for(answers: list[Any]) -> None:
 async def test_one_document_that_no_row_can_be_made_of_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     split = Shapes.split
 
-    def failing(self: Shapes, documents: Sequence[bytes], times_ms: Sequence[int]) -> Split:
+    def failing(self: Shapes, documents: Sequence[bytes], times_ms: Sequence[int]) -> list[Alike]:
         if any(b"evil" in document for document in documents):
             raise RecursionError("too deep")
         return split(self, documents, times_ms)
