@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from dxops.app.data import DataDirectory
+from dxops.app.terminal import safe
 from dxops.base.errors import ConfigFaults, DxopsError
 from dxops.engines.postgres.refusals import REFUSES
 
@@ -77,18 +78,19 @@ def choose(data: Path | None, config: Path | None) -> DataDirectory:
 
 
 def table(rows: list[list[str]], head: list[str]) -> None:
-    """A plain table on stdout (rich on a terminal, tab-separated otherwise)."""
+    """A plain table on stdout (rich on a terminal, tab-separated otherwise). What is in it is data, never markup."""
+    lines = [[safe(cell, one_line=True) for cell in row] for row in (head, *rows)]
     if not sys.stdout.isatty():
-        put("\t".join(head))
-        for row in rows:
-            put("\t".join(row))
+        for line in lines:
+            put("\t".join(line))
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     drawn: Any = Table(box=None, pad_edge=False, header_style="bold")
-    for name in head:
-        drawn.add_column(name)
-    for row in rows:
-        drawn.add_row(*row)
+    for name in lines[0]:
+        drawn.add_column(Text(name))
+    for line in lines[1:]:
+        drawn.add_row(*map(Text, line))
     Console().print(drawn)

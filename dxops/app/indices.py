@@ -21,6 +21,7 @@ from dxops.rooms.logs.elastic.access import OwnCallers
 from dxops.rooms.logs.elastic.administrators import administrators
 from dxops.rooms.logs.elastic.app import Reader
 from dxops.rooms.logs.elastic.cats import About
+from dxops.rooms.logs.elastic.reading import Names
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.erasing import Eraser
 from dxops.rooms.logs.identities import Identities
@@ -42,12 +43,12 @@ class Describing:
         )
         self.callers = TokenCallers(OwnCallers(USER, elastic_password(data), elastic_api_key(data)), self.tokens)
 
-    def endpoints(self, store: ClickHouse, writes: Writes, identities: Identities) -> tuple[Reader, ...]:
+    def endpoints(self, store: ClickHouse, names: Names, writes: Writes, identities: Identities) -> tuple[Reader, ...]:
         """The administrative ones."""
         address = dialled(self._settings.listen.elastic)
         about = About(Cluster(uuid=cluster_uuid(self._data)), address, self._data.root, now_ms(self._clock))
         eraser, keys = Eraser(store, identities), TokenKeys(self.tokens)
-        return administrators(store, writes, auto_id_key(self._data), self.registry, eraser, about, keys)
+        return administrators(store, names, writes, auto_id_key(self._data), self.registry, eraser, about, keys)
 
     async def close(self) -> None:
         """After `watch` was cancelled."""

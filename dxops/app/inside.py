@@ -18,6 +18,7 @@ import httpx
 import msgspec
 
 from dxops.app.data import DataDirectory
+from dxops.base.asgi import Gone, whole_body
 from dxops.base.errors import DxopsError, Refused, Unavailable
 from dxops.base.files import write_secret
 from dxops.engines.spool import Quarantine, Spool, this_machine
@@ -29,6 +30,7 @@ PREFIX: Final = "/_dxops/"
 _HEADER: Final = "x-dxops-inside"
 _SECRET: Final = "inside_key"  # noqa: S105 - a file name
 _MOST_BYTES: Final = 4 << 20
+_STALL_S: Final = 30.0
 _TIMEOUT_S: Final = 300.0
 
 App = Callable[[Any, Any, Any], Awaitable[None]]  # Any: ASGI's scope, receive and send
@@ -106,7 +108,10 @@ def door(app: App, secret: str, spool: Spool, identities: Identities) -> App:
         if not hmac.compare_digest(given.encode(), secret.encode()) or work is None or scope["method"] != "POST":
             await app(scope, receive, send)  # to whom this is no address at all
             return
-        status, value = await _worked(work, receive)
+        try:
+            status, value = await _worked(work, receive)
+        except Gone:
+            return
         body = msgspec.json.encode(value)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -116,16 +121,11 @@ def door(app: App, secret: str, spool: Spool, identities: Identities) -> App:
 
 
 async def _worked(work: Work, receive: Any) -> tuple[int, Done | Problem]:
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            break
-        if len(body) > _MOST_BYTES:
-            return 413, Problem("the call is too large", "name fewer records", "too_large")
+    body = await whole_body(receive, _MOST_BYTES, _STALL_S)
+    if body is None:
+        return 413, Problem("the call is too large", "name fewer records", "too_large")
     try:
-        return 200, Done(await work(bytes(body)))
+        return 200, Done(await work(body))
     except msgspec.MsgspecError as error:
         return 400, Problem(str(error), code="refused")
     except DxopsError as error:

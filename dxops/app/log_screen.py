@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from dxops.app.terminal import safe
+
 COLUMNS: Final = ("time", "level", "service", "message")
 OF_LINE: Final = frozenset(
     {"id", "seq", "stream", "time", "level", "service", "host", "environment", "message", "received"}
@@ -18,17 +20,10 @@ _COLORS: Final = {
     "debug": "\x1b[2m", "trace": "\x1b[2m",
 }  # fmt: skip
 _RESET: Final = "\x1b[0m"
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _WIDTHS: Final = {"time": 24, "level": 6}
 _BAR: Final = 50
 
 Line = Mapping[str, Any]  # a line of the API
-
-
-def safe(text: str, *, one_line: bool) -> str:
-    """The text with its control characters written out; line breaks stay, unless it is to be one line."""
-    shown = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text.replace("\r\n", "\n"))
-    return shown.replace("\n", "\\n").replace("\t", "\\t") if one_line else shown
 
 
 def value_of(line: Line, column: str) -> str:

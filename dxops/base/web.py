@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +11,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from dxops.base import asgi
 from dxops.base.actors import Actor
 from dxops.base.errors import Refused, Unauthenticated
 
@@ -108,24 +108,8 @@ def decode_segment(segment: str) -> str:
 
 
 async def while_connected(connection: Any, work: Awaitable[T]) -> T:
-    """`work`'s result; ended when the caller goes away, and its queries with it. Only where no body is left to read,
-    and once for a request: Granian tells whoever waits again that the caller went away.
-
-    Raises `Refused` (`client_gone`), which nobody will see.
-    """
-    running = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnected(connection.receive))
+    """See `asgi.while_connected`. Raises `Refused` (`client_gone`), which nobody will see."""
     try:
-        await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            raise Refused("the client went away", code="client_gone")
-        return running.result()
-    finally:
-        for task in (running, gone):
-            task.cancel()
-        await asyncio.gather(running, gone, return_exceptions=True)
-
-
-async def _disconnected(receive: Callable[[], Awaitable[Any]]) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
+        return await asgi.while_connected(connection.receive, work)
+    except asgi.Gone:
+        raise Refused("the client went away", code="client_gone") from None

@@ -15,6 +15,7 @@ from dxops.wire.cid import CBOR, DAG_CBOR, DAG_PB, JSON, RAW, Cid
 
 MAX_DEPTH = 256
 _NO_KEY = (-1, b"")
+_USUAL_LINK = bytes.fromhex("d82a582500")  # tag 42, 37 bytes, of which the first is the multibase prefix
 _HEADS = {24: 1, 25: 2, 26: 4, 27: 8}
 
 
@@ -79,25 +80,55 @@ def decode(block: bytes) -> object:
 def links(block: bytes) -> list[Cid]:
     """The links of a dag-cbor block, in order. As strict as `decode`, but for texts, which are not read.
 
-    Makes no values: a manifest page with thousands of links is walked at every flip.
+    Makes no values: a manifest page with thousands of links is walked at every flip. What is usual (a short key, a
+    short number, a text, a link of 36 bytes) is passed over here, all else and every fault by the reader.
     """
     reader = _Reader(block)
+    size, at = len(block), 0
     found: list[Cid] = []
     open_: list[tuple[int, bool, tuple[int, bytes]]] = []  # what is around: items left, whether a map, its last key
     left, is_map, last = 1, False, _NO_KEY
     while True:
         while not left:
             if not open_:
+                reader.offset = at
                 reader.end()
                 return found
             left, is_map, last = open_.pop()
         left -= 1
         if is_map:
-            last = reader.key(last)
-        major, number = reader.head()
-        if major < 2:
+            length = block[at] - 0x60 if at < size else -1
+            end = at + 1 + length
+            key = length, block[at + 1 : end]
+            if 0 <= length < 24 and end <= size and key > last and key[1].isascii():
+                last, at = key, end
+            else:
+                reader.offset = at
+                last = reader.key(last)
+                at = reader.offset
+        initial = block[at] if at < size else 0xFF
+        if initial == 0xD8 and block.startswith(_USUAL_LINK, at) and at + 41 <= size:
+            found.append(_link_of(block[at + 5 : at + 41]))
+            at += 41
             continue
-        if major < 4:
+        if initial < 0x18 or 0xF4 <= initial <= 0xF6:
+            at += 1
+            continue
+        end = size + 1
+        if 0x40 <= initial < 0x58 or 0x60 <= initial < 0x78:
+            end = at + 1 + (initial & 31)
+        elif (initial == 0x58 or initial == 0x78) and at + 1 < size and block[at + 1] >= 24:
+            end = at + 2 + block[at + 1]
+        elif initial == 0x19 and at + 1 < size and block[at + 1]:
+            end = at + 3
+        elif initial == 0x1A and at + 2 < size and (block[at + 1] or block[at + 2]):
+            end = at + 5
+        if end <= size:
+            at = end
+            continue
+        reader.offset = at
+        major, number = reader.head()
+        if major == 2 or major == 3:
             reader.take(number)
         elif major == 4 or major == 5:
             reader.bound(number * (major - 3))
@@ -109,6 +140,7 @@ def links(block: bytes) -> list[Cid]:
             found.append(reader.link(number))
         elif major == 7:
             reader.simple(number)
+        at = reader.offset
 
 
 def links_of(cid: Cid, block: bytes) -> list[Cid]:
@@ -131,11 +163,11 @@ _LINKS: dict[int, Callable[[bytes], list[Cid]]] = {
 class _Reader:
     def __init__(self, block: bytes) -> None:
         self._block = block
-        self._offset = 0
+        self.offset = 0
 
     def end(self) -> None:
         """Raises unless everything is read."""
-        if self._offset != len(self._block):
+        if self.offset != len(self._block):
             raise _bad("bytes follow the value")
 
     def value(self, depth: int) -> object:
@@ -168,11 +200,11 @@ class _Reader:
 
     def head(self) -> tuple[int, int]:
         """The major type and its number; of major type 7 the number is which simple value."""
-        offset = self._offset
+        offset = self.offset
         if offset >= len(self._block):
             raise _bad("the block ends inside a value")
         initial = self._block[offset]
-        self._offset = offset + 1
+        self.offset = offset + 1
         major, info = initial >> 5, initial & 31
         if info < 24 or major == 7:
             return major, info
@@ -204,10 +236,7 @@ class _Reader:
         binary = self.take(size)
         if not binary.startswith(b"\x00"):
             raise _bad("a link lacks the identity multibase prefix")
-        try:
-            return Cid.from_bytes(binary[1:])
-        except Refused as error:
-            raise _bad(f"a link: {error.message}") from None
+        return _link_of(binary[1:])
 
     def simple(self, info: int) -> object:
         if info == 20:
@@ -225,16 +254,23 @@ class _Reader:
 
     def bound(self, items: int) -> None:
         """Raises where so many items cannot be left."""
-        if items > len(self._block) - self._offset:
+        if items > len(self._block) - self.offset:
             raise _bad("a list or map is longer than the block")
 
     def take(self, size: int) -> bytes:
-        end = self._offset + size
+        end = self.offset + size
         if end > len(self._block):
             raise _bad("the block ends inside a value")
-        taken = self._block[self._offset : end]
-        self._offset = end
+        taken = self._block[self.offset : end]
+        self.offset = end
         return taken
+
+
+def _link_of(binary: bytes) -> Cid:
+    try:
+        return Cid.from_bytes(binary)
+    except Refused as error:
+        raise _bad(f"a link: {error.message}") from None
 
 
 def _head(major: int, number: int) -> bytes:

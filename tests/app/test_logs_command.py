@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from dxops.app.client import ApiClient
+from dxops.app.context import table
 from dxops.app.log_following import follow
-from dxops.app.log_screen import bar, caret, histogram_rows, line_text, safe, value_of
+from dxops.app.log_screen import bar, caret, histogram_rows, line_text, value_of
+from dxops.app.terminal import safe
 from dxops.base.errors import Forbidden, Unreadable
 
 
@@ -41,6 +43,22 @@ def test_a_terminal_gets_colours_of_ours_and_no_sequence_of_theirs() -> None:
     text = line_text(line("boom\n  at x\x1b[31m\x9b1m", "error"), ["level", "message"], terminal=True)
     assert text == "\x1b[31merror \x1b[0m  \x1b[31mboom\x1b[0m\n    \x1b[31m  at x\\x1b[31m\\x9b1m\x1b[0m"
     assert safe("ünï 🙂\r\nx", one_line=True) == "ünï 🙂\\nx"
+
+
+def test_a_table_of_values_is_no_markup_and_no_sequence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = ["[/] [bold]x[/bold] [link=http://e]y[/link]", "a\tb\nc\x1b[2J\x07"]
+    for is_terminal in (False, True):
+        monkeypatch.setattr("sys.stdout.isatty", lambda is_terminal=is_terminal: is_terminal)
+        monkeypatch.setenv("COLUMNS", "200")
+        table([[value, "1"] for value in hostile], ["[red]field", "documents"])
+        shown = capsys.readouterr().out
+        assert "[red]field" in shown
+        assert hostile[0] in shown
+        assert "a\\tb\\nc\\x1b[2J\\x07" in shown
+        assert "\x07" not in shown
+        assert len(shown.splitlines()) == 3
 
 
 def test_columns_are_of_the_line_or_fields_of_the_document() -> None:

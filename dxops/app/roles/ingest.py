@@ -24,6 +24,7 @@ from dxops.rooms.logs.elastic.administrators import LAST
 from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.pressure import Doorkeeper
 from dxops.rooms.logs.elastic.readers import readers
+from dxops.rooms.logs.elastic.reading import Names
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.following import OwnLogs, Places
 from dxops.rooms.logs.identities import Identities
@@ -63,14 +64,15 @@ async def _serve(
         describing = Describing(base.data, settings, clock)
         registry = describing.registry
         writes = Writes(writing, spool, clock, registry)
+        names = Names(store, lambda: now_ms(clock), registry)
         elastic = ElasticApp(
             describing.callers,
             writes,
             Cluster(uuid=cluster_uuid(base.data)),
             dialled(settings.listen.elastic),
             (
-                *describing.endpoints(store, writes, identities),
-                *readers(store, writes, auto_id_key(base.data), lambda: now_ms(clock), registry),
+                *describing.endpoints(store, names, writes, identities),
+                *readers(store, names, writes, auto_id_key(base.data), lambda: now_ms(clock)),
                 *LAST,
             ),
         )

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, Protocol
 
 import lz4.frame
 from backports import zstd
 
+from dxops.base.asgi import Receive, next_part
 from dxops.wire.clickhouse_http import BadRequest
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 _PIECE = 1 << 20  # decompressed at a time
 STALL_S = 30.0
 """How long a client may send nothing, or take nothing, before it is given up."""
-
-
-class Gone(Exception):
-    """The client went away, or stalled."""
 
 
 async def pieces(receive: Receive, encoding: str, limit_bytes: int) -> AsyncGenerator[bytes, None]:
@@ -30,14 +24,8 @@ async def pieces(receive: Receive, encoding: str, limit_bytes: int) -> AsyncGene
     size = 0
     more = True
     while more:
-        try:
-            message = await asyncio.wait_for(receive(), STALL_S)
-        except TimeoutError:
-            raise Gone from None
-        if message["type"] != "http.request":
-            raise Gone
-        more = message.get("more_body", False)
-        for piece in decode.feed(message.get("body", b"")):
+        part, more = await next_part(receive, STALL_S)
+        for piece in decode.feed(part):
             size += len(piece)
             if size > limit_bytes:
                 raise BadRequest(f"the body is larger than {limit_bytes} bytes, decompressed", 307)

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from dxops.engines.clickhouse.bodies import STALL_S, Encoder, Gone
+from dxops.base.asgi import Gone
+from dxops.engines.clickhouse.bodies import STALL_S, Encoder
 from dxops.wire.clickhouse_http import Call, accepted_encoding
 
 _SLICE = 128 * 1024

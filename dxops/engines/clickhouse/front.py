@@ -13,8 +13,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from dxops.base.asgi import Gone, Receive
 from dxops.engines.clickhouse.access import OWNER, READER
-from dxops.engines.clickhouse.bodies import Gone, Receive
 from dxops.engines.clickhouse.chdb import EngineError
 from dxops.engines.clickhouse.exchange import Asked, Exchange
 from dxops.engines.clickhouse.lanes import Busy

@@ -6,9 +6,11 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
+from dxops.base.asgi import Receive, departure
 from dxops.engines.clickhouse.access import read_only_fault, setting_fault
-from dxops.engines.clickhouse.bodies import Receive, pieces
+from dxops.engines.clickhouse.bodies import pieces
 from dxops.engines.clickhouse.exchange import Asked, Exchange
 from dxops.engines.clickhouse.inserts import insert
 from dxops.engines.clickhouse.queries import query
@@ -39,7 +41,7 @@ async def answer(store: Store, asked: Asked, receive: Receive, exchange: Exchang
         await store.kill_query(kill[1].decode())
         await exchange.plain(200, b"")
         return
-    gone: asyncio.Future[object] = asyncio.ensure_future(_disconnected(receive))
+    gone: asyncio.Future[Any] = asyncio.ensure_future(departure(receive))
     try:
         await query(store, asked, found, exchange, gone)
     finally:
@@ -76,9 +78,3 @@ def _permit(store: Store, asked: Asked, found: Statement, sql: bytes) -> None:
         fault = f"the database '{asked.call.database}' is not for reading"
     if fault is not None:
         raise BadRequest(f"Cannot execute query in readonly mode: {fault}", 164)
-
-
-async def _disconnected(receive: Receive) -> object:
-    while (await receive())["type"] != "http.disconnect":
-        continue
-    return None

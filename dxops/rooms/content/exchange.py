@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from dxops.base import asgi
+
 Scope = MutableMapping[str, Any]  # Any: ASGI messages are open dictionaries
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[str, str]]
 _DRAIN_BYTES: Final = 16 * 1024 * 1024
@@ -29,7 +30,7 @@ class Gone(Exception):
 class Exchange:
     """`path` is as it came on the wire (percent-encoded), `query` too; `host` keeps its port, lower-case."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: asgi.Receive, send: Send) -> None:
         self.method = str(scope["method"])
         self.path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.query: str = scope["query_string"].decode("latin-1")
@@ -60,12 +61,13 @@ class Exchange:
     async def body(self) -> AsyncIterator[bytes]:
         """The body's chunks. Raises `Cut` when the client leaves before its end."""
         while not self._body_done:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise Cut
-            self._body_done = not message.get("more_body", False)
-            if message.get("body"):
-                yield message["body"]
+            try:
+                part, more = await asgi.next_part(self._receive)
+            except asgi.Gone:
+                raise Cut from None
+            self._body_done = not more
+            if part:
+                yield part
 
     async def small_body(self, limit_bytes: int) -> bytes | None:
         """The whole body, None when it is larger. Raises `Cut`."""
@@ -103,7 +105,7 @@ class Exchange:
     async def write(self, data: bytes) -> None:
         """Send; waits while the client does not read. Raises `Gone`."""
         if self._body_done and self._departure is None:
-            self._departure = asyncio.create_task(self._watch())
+            self._departure = asyncio.create_task(asgi.departure(self._receive))
         if self._departure is not None and self._departure.done():
             raise Gone
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
@@ -126,7 +128,3 @@ class Exchange:
                 "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
             }
         )
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Final
 from urllib.parse import parse_qsl
 
+from dxops.base.asgi import Receive
 from dxops.base.errors import DxopsError, Missing, Refused, TooLarge, Unavailable
 from dxops.rooms.content import exchange as http
 from dxops.rooms.content import gateway_blocks, gateway_files, gateway_routing
@@ -59,7 +60,7 @@ class Gateway:
         self._hosts = frozenset(hosts)
         self._scheme = public_scheme
 
-    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def __call__(self, scope: http.Scope, receive: Receive, send: http.Send) -> None:
         if scope["type"] != "http":
             return
         exchange = Exchange(scope, receive, send)

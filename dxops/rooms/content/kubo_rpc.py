@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from dxops.base.actors import Actor, Scope
+from dxops.base.asgi import Receive
 from dxops.base.errors import DxopsError, Forbidden, Unavailable
 from dxops.base.ports import Authenticator
 from dxops.rooms.content import exchange as http
@@ -81,7 +82,7 @@ class KuboRpc:
         self._content = content
         self._guard = Guard(authenticator, hosts, more_hosts)
 
-    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def __call__(self, scope: http.Scope, receive: Receive, send: http.Send) -> None:
         if scope["type"] != "http":
             return
         exchange = Exchange(scope, receive, send)

@@ -13,12 +13,12 @@ import msgspec
 
 from dxops.rooms.logs.bucket_keys import Step, step_of
 from dxops.rooms.logs.fields import literal
-from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.hits import hit_of, sort_values
 from dxops.rooms.logs.metric_columns import Columns, columns_of
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.ordering import keys_of
-from dxops.rooms.logs.selecting import LINE_COLUMNS, line_of
+from dxops.rooms.logs.selecting import LINE_COLUMNS, LINE_WIDTH, line_of
+from dxops.rooms.logs.times import Times
 from dxops.rooms.logs.values import Kinds
 from dxops.wire.es.agg_buckets import MAX_BUCKETS, Filter, Global, Missing, Terms, TopHits
 from dxops.wire.es.agg_metrics import ExtendedStats, Metric, PercentileRanks, Percentiles
@@ -33,7 +33,6 @@ Levels = dict[Parent, dict[str, Result]]
 
 _CANDIDATES: Final = 10_000  # of terms in the order of a metric: the most frequent so many are compared
 _MAX_NAMED: Final = 5_000
-_LINE_WIDTH: Final = 13
 _METRICS: Final = Metric | ExtendedStats | Percentiles | PercentileRanks
 
 
@@ -184,8 +183,8 @@ class Aggregator:
             parent = tuple(row[:depth])
             if parent not in grouped:
                 continue
-            line = line_of(row[depth : depth + _LINE_WIDTH], self._id_of)
-            raw = row[depth + _LINE_WIDTH :]
+            line = line_of(row[depth : depth + LINE_WIDTH], self._id_of)
+            raw = row[depth + LINE_WIDTH :]
             sort = sort_values(keys[: len(hits.sort)], raw[: len(hits.sort)]) if hits.sort else None
             grouped[parent].append(hit_of(line, hits, query, sort, whole=self._whole))
         return {

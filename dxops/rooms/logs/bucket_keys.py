@@ -8,9 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from dxops.rooms.logs.fields import base_name, literal, literals, value_of
-from dxops.rooms.logs.filters import Times, condition
+from dxops.rooms.logs.filters import condition
 from dxops.rooms.logs.ordering import Key, behind
 from dxops.rooms.logs.patterns import regexp_of_lucene
+from dxops.rooms.logs.times import Times
 from dxops.rooms.logs.values import (
     BOOLEAN,
     NUMBER,

@@ -7,6 +7,7 @@ They are a consumer of the stream of their own, so that no segment is deleted th
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final
 
 from dxops.engines.spool import BatchLimits, Consumer, this_machine
@@ -17,9 +18,12 @@ from dxops.rooms.logs.sink import STREAM
 from dxops.rooms.logs.writing import WITH_IDS
 from dxops.wire.logs.frame import decode_frame, note_of, settled
 
+log = logging.getLogger(__name__)
+
 CONSUMER: Final = "identities"
 _LIMITS: Final = BatchLimits(records=200_000, size_bytes=32 << 20, age_s=0.0)
 _QUIET_S: Final = 0.25
+_AGAIN_S: Final = 1.0
 
 
 async def catch_up(root: str, identities: Identities, places: Places) -> asyncio.Task[None]:
@@ -37,7 +41,11 @@ async def catch_up(root: str, identities: Identities, places: Places) -> asyncio
 async def _go_on(consumer: Consumer, identities: Identities, places: Places) -> None:
     try:
         while True:
-            await _take(consumer, await consumer.next_batch(BatchLimits(age_s=1.0)), identities, places)
+            try:
+                await _take(consumer, await consumer.next_batch(BatchLimits(age_s=1.0)), identities, places)
+            except Exception as error:  # noqa: BLE001 - who stopped here would keep every segment until the spool is full
+                log.warning("ids and places cannot be kept, trying again", extra={"reason": repr(error)})
+                await asyncio.sleep(_AGAIN_S)
     finally:
         await consumer.close()
 

@@ -17,19 +17,19 @@ from dxops.base.errors import Refused
 from dxops.rooms.logs.columns import column_name
 from dxops.rooms.logs.facts import Facts
 from dxops.rooms.logs.fields import COLUMNS, base_name, value_of
-from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Histogram, Line, Selection, Window
 from dxops.rooms.logs.ordering import Key, behind, keys_of
-from dxops.rooms.logs.selecting import LINE_COLUMNS, line_of, where
+from dxops.rooms.logs.selecting import LINE_COLUMNS, LINE_WIDTH, line_of, where
 from dxops.rooms.logs.statements import Asked
+from dxops.rooms.logs.times import Times
 from dxops.rooms.logs.values import read_kinds, typed
 from dxops.wire.es.errors import EsError
 from dxops.wire.es.sorting import SortKey
 
 MAX_LINES: Final = 10_000
 MAX_BUCKETS: Final = 2_000
+MAX_SERIES: Final = 12
 COUNTED: Final = 10_000
-_LINE_WIDTH: Final = 13  # of LINE_COLUMNS
 _STEPS_MS: Final = tuple(
     step
     for unit, counts in (
@@ -76,19 +76,13 @@ class Explorer(Facts):
             raise Refused(f"{count} buckets; at most {MAX_BUCKETS}", field="interval", hint="choose a longer interval")
         name = base_name(column_name(by)) if by else ""
         split = COLUMNS.get(name) or (value_of(name) if name else "''")
-        sql = (
-            f"SELECT intDiv(toUnixTimestamp64Milli(ts) - {first}, {step}) AS bucket, {split} AS part, count() "  # noqa: S608
-            f"FROM log_events WHERE {where(selection, self._times())} GROUP BY bucket, part"
-        )
+        sql = _counting(f"intDiv(toUnixTimestamp64Milli(ts) - {first}, {step})", split, where(selection, self._times()))
         series: dict[str, list[int]] = {}
         total = 0
         for bucket, part, documents in await self._rows(sql):
             series.setdefault(part, [0] * count)[bucket] += documents
             total += documents
-        return Asked(
-            Histogram(start_ms=first, interval_ms=step, series=_largest(series, 12, count), total=total),
-            sql,
-        )
+        return Asked(Histogram(start_ms=first, interval_ms=step, series=series, total=total), sql)
 
     async def search(
         self,
@@ -120,10 +114,10 @@ class Explorer(Facts):
         counting = asyncio.create_task(self._count(condition, count_to)) if count_to else None
         try:
             rows = await self._rows(sql)
-            lines = [line_of(row[:_LINE_WIDTH], self._id_of) for row in rows[:limit]]
+            lines = [line_of(row[:LINE_WIDTH], self._id_of) for row in rows[:limit]]
             last = None
             if len(rows) > limit:
-                raw = rows[limit - 1][_LINE_WIDTH:]
+                raw = rows[limit - 1][LINE_WIDTH:]
                 last = tuple(typed(key.kind, value) for key, value in zip(keys, raw, strict=True))
             if counting is None:
                 return Asked(Found(lines, last, None, False), sql)
@@ -223,11 +217,16 @@ def _behind(keys: Sequence[Key], after: Sequence[Any], times: Times) -> str:
         raise Refused("not a cursor of this search", field="after", hint=hint) from error
 
 
-def _largest(series: dict[str, list[int]], most: int, buckets: int) -> dict[str, list[int]]:
-    """At most `most` series, the smaller ones together as `…`."""
-    ordered = sorted(series.items(), key=lambda item: -sum(item[1]))
-    kept = dict(ordered[:most])
-    rest = ordered[most:]
-    if rest:
-        kept["…"] = [sum(counts[bucket] for _, counts in rest) for bucket in range(buckets)]
-    return kept
+def _counting(bucket: str, part: str, condition: str) -> str:
+    """Rows (bucket, part, documents), the largest part first: of at most 12 parts, the others together as `…`. Put
+    together by the store: a field may have as many values as there are documents."""
+    counted = (
+        f"SELECT {bucket} AS bucket, {part} AS part, count() AS n "  # noqa: S608
+        f"FROM log_events WHERE {condition} GROUP BY bucket, part"
+    )
+    summed = f"SELECT *, sum(n) OVER (PARTITION BY part) AS size FROM ({counted})"  # noqa: S608
+    placed = f"SELECT *, dense_rank() OVER (ORDER BY size DESC, part) AS place FROM ({summed})"  # noqa: S608
+    return (
+        f"SELECT bucket, if(place > {MAX_SERIES}, '…', toString(part)) AS shown, sum(n) FROM ({placed}) "  # noqa: S608
+        "GROUP BY bucket, shown ORDER BY min(place), bucket"
+    )

@@ -12,7 +12,8 @@ from dxops.rooms.logs.hot import names_of
 from dxops.rooms.logs.model import Field, NumberStats, Pattern, Patterns, Selection, StreamFacts, TopValues, ValueCount
 from dxops.rooms.logs.patterns_of_lines import MASKED, merge_masked
 from dxops.rooms.logs.selecting import where
-from dxops.rooms.logs.statements import Asked, Statements
+from dxops.rooms.logs.sizes import sizes
+from dxops.rooms.logs.statements import Asked, Statements, capped
 from dxops.rooms.logs.values import read_kinds, texts
 
 MAX_FIELDS: Final = 10_000
@@ -41,21 +42,13 @@ class Facts(Statements):
 
     async def streams(self, names: Sequence[str] | None) -> list[StreamFacts]:
         """The streams (of these names) that have got documents, by name."""
-        within = "1" if names is None else f"stream IN ({literals(tuple(names))})" if names else "0"
-        counted = (
-            "SELECT toString(stream) AS name, sum(documents), "  # noqa: S608
-            "toUnixTimestamp(toDateTime(min(day), 'UTC')), toUnixTimestamp(toDateTime(max(day) + 1, 'UTC')) "
-            f"FROM log_shapes WHERE {within} GROUP BY name ORDER BY name"
-        )
-        size = (
-            "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts "
-            "WHERE active AND database = currentDatabase() AND table = 'log_events'"
-        )
-        rows, ((size_bytes, of_rows),) = await asyncio.gather(self._rows(counted), self._rows(size))
-        each = size_bytes / of_rows if of_rows else 0
+        with capped():
+            found = await sizes(self._store, names)
         return [
-            StreamFacts(name=name, documents=n, bytes=round(n * each), first_ms=first * 1000, last_ms=last * 1000 - 1)
-            for name, n, first, last in rows
+            StreamFacts(
+                name=name, documents=size.documents, bytes=size.size_bytes, first_ms=size.first_ms, last_ms=size.end_ms
+            )
+            for name, size in found.streams.items()
         ]
 
     async def top_values(
@@ -131,7 +124,8 @@ class Facts(Statements):
         ]
         seen = sum(pattern.count for pattern in found)
         sampled = seen >= _SAMPLE or len(found) >= _MOST_MASKED
-        return Asked(Patterns(patterns=tuple(merge_masked(found)[:limit]), sampled=sampled), sql)
+        merged = await asyncio.to_thread(merge_masked, found)  # a second of work where no two lines are alike
+        return Asked(Patterns(patterns=tuple(merged[:limit]), sampled=sampled), sql)
 
 
 def _shapes(selection: Selection) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ipaddress import ip_network
+from math import inf
 from typing import Final
 
-import msgspec
 import orjson
 
 from dxops.base.errors import Refused
@@ -29,6 +29,7 @@ from dxops.rooms.logs.fields import (
     value_of,
 )
 from dxops.rooms.logs.patterns import like_of_wildcard, regexp_of_lucene, regexp_of_wildcard
+from dxops.rooms.logs.times import Times
 from dxops.wire import query_tree as tree
 
 _WORD: Final = re.compile(r"[0-9A-Za-z\u0080-\U0010ffff]+")
@@ -38,14 +39,6 @@ _ROW_NAMES: Final = frozenset({"_index", "_id", "_seq_no", *COLUMNS})  # one val
 
 Condition = Callable[[str], str]
 """From the SQL of a text to a condition on it."""
-
-
-class Times(msgspec.Struct, frozen=True):
-    """How bounds that are dates are read: `resolve(text, round_up, format, time_zone)` gives milliseconds since 1970,
-    or None for a text that is no date. `seq_of` tells the sequence number that an id of ours stands for."""
-
-    resolve: Callable[[tree.Scalar, bool, str | None, str | None], int | None]
-    seq_of: Callable[[str], int | None] = lambda _: None
 
 
 def condition(node: tree.Node, times: Times) -> str:
@@ -84,8 +77,10 @@ class _Compiler:
                 return self._ids(values)
             case tree.Term(fields=("_id",)):
                 return self._ids(tuple(str(value) for value in node.values))
+            case tree.Range(fields=()):
+                raise Refused("a range needs a field", hint="write duration:>5, without a space behind the name")
             case tree.Range():
-                return self._fields(node.fields, lambda field: self._range(field, node))
+                return _either([self._range(base_name(field), node) for field in node.fields])
             case tree.Term():
                 return self._text(node.fields, lambda name: _term(name, node))
             case tree.Words():
@@ -113,9 +108,6 @@ class _Compiler:
         own = f"id IN ({literals(values)})"
         made = [seq for value in values if (seq := self._times.seq_of(value)) is not None]
         return f"({own} OR (seq IN ({', '.join(map(str, made))}) AND id = ''))" if made else own
-
-    def _fields(self, fields: tuple[str, ...], one: Callable[[str], str]) -> str:
-        return _either([one(base_name(field)) for field in fields])
 
     def _text(self, fields: tuple[str, ...], one: Callable[[str | None], Condition]) -> str:
         """`one(name)` makes the condition for the value of a field (None: of any field)."""
@@ -159,13 +151,21 @@ class _Compiler:
                 raise Refused(f"'{bound}' is not a date", field=field, hint="use now-15m, 2026-01-31 or milliseconds")
             return f"ts {operator} fromUnixTimestamp64Milli({moment}, 'UTC')"
         if numeric and node.format is None:
-            return f"ifNull({number_of(field)} {operator} {float(bound)!r}, 0)"
+            return f"ifNull({number_of(field)} {operator} {float_of(bound)!r}, 0)"
         moment = self._times.resolve(bound, up, node.format, node.time_zone)
         if moment is not None:
             value = f"parseDateTime64BestEffortOrNull({value_of(field)}, 3, 'UTC')"
             return f"ifNull({value} {operator} fromUnixTimestamp64Milli({moment}, 'UTC'), 0)"
         value = value_of(field)
         return f"({value} != '' AND {value} {operator} {literal(str(bound))})"
+
+
+def float_of(value: tree.Scalar) -> float:
+    """A number, or a text that is one; beyond what a double holds, infinity."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf if isinstance(value, int) and value > 0 else -inf
 
 
 def _either(parts: list[str]) -> str:

@@ -20,6 +20,13 @@ class Answer(Protocol):
 class Rows(Protocol):
     """The column store, as this room asks it. SQL is made by `fields` and `filters`, never from a person's text."""
 
+    @property
+    def database(self) -> str: ...
+    @property
+    def cluster(self) -> str:
+        """Its name, or nothing for a single server."""
+        ...
+
     async def query(
         self,
         sql: str,
@@ -140,8 +147,8 @@ class Patterns(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream. `documents` came in (overwritten ones count too); `bytes` is its share of the table's size on disk, by
-    documents; `first_ms` and `last_ms` are the begin of its first day and the end of its last."""
+    """A stream. `documents` came in (overwritten ones count too); `bytes` is its share of each day's size on disk, by
+    bytes as sent; `first_ms` and `last_ms` are the begin of its first day and the end of its last."""
 
     name: str
     documents: int

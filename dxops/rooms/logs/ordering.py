@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from dxops.rooms.logs.fields import base_name, is_time, literal
-from dxops.rooms.logs.filters import Times
+from dxops.rooms.logs.times import Times
 from dxops.rooms.logs.values import BOOLEAN, NUMBER, Kinds, number, number_of_scalar, numbers, text, text_of, texts
 from dxops.wire.es.errors import ILLEGAL, EsError
 from dxops.wire.es.sorting import DOC, SCORE, SHARD_DOC, SortKey

@@ -81,6 +81,8 @@ def regexp_of_lucene(pattern: str) -> str:
     made = "".join(out)
     try:
         re.compile(made)
-    except re.error as error:
+    except (re.error, OverflowError) as error:
         raise Refused(f"the expression /{pattern}/ cannot be read: {error}") from error
+    except RecursionError as error:
+        raise Refused(f"the expression /{pattern[:100]}…/ is nested too deep") from error
     return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from operator import eq
 from typing import Final
 
 from dxops.rooms.logs.model import Pattern
@@ -33,6 +34,7 @@ MASKED: Final = f"replaceRegexpAll(substring(message, 1, 2000), '{_EXPRESSION}',
 
 _ALIKE: Final = 0.6
 _MOST_PARTS: Final = 400
+_MOST_WORDS: Final = 8_000  # of other patterns that one is compared with
 _MOST_PHRASES: Final = 20
 
 
@@ -43,8 +45,11 @@ def merge_masked(patterns: list[Pattern]) -> list[Pattern]:
     for pattern in sorted(patterns, key=lambda each: -each.count):
         words = pattern.template.split(" ")
         group = groups[(len(words), words[0])]
-        for index, (known, merged) in enumerate(group[:_MOST_PARTS]):
-            same = sum(one == other and one != "" for one, other in zip(known, words, strict=True))
+        blank = words.count("")
+        for index, (known, merged) in enumerate(group[: min(_MOST_PARTS, _MOST_WORDS // len(words))]):
+            same = sum(map(eq, known, words))
+            if blank:
+                same -= sum(one == other == "" for one, other in zip(known, words, strict=True))
             if same >= _ALIKE * len(words) and len(words) > 2:
                 joint = [one if one == other else VARIABLE for one, other in zip(known, words, strict=True)]
                 group[index] = (joint, _joined(merged, pattern, " ".join(joint)))

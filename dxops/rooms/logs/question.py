@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from dxops.base.errors import Refused, Unreadable
 from dxops.rooms.logs.columns import meaning_columns
-from dxops.rooms.logs.filters import Times, condition
+from dxops.rooms.logs.filters import condition
 from dxops.rooms.logs.model import Window
+from dxops.rooms.logs.times import Times
 from dxops.wire import kql, lucene
 from dxops.wire import query_tree as tree
 from dxops.wire.es.dates import parse_date
@@ -103,18 +103,6 @@ def read_window(question: Question, now_ms: int) -> Window:
     if end <= start:
         raise Refused("the time range ends before it begins", field="from", hint="'from' must be before 'to'")
     return Window(start, end)
-
-
-def times_at(now_ms: int, seq_of: Callable[[str], int | None]) -> Times:
-    """Dates inside queries, counted from `now_ms`; `seq_of` reads the ids that we made."""
-
-    def resolve(bound: tree.Scalar, up: bool, form: str | None, where: str | None) -> int | None:
-        try:
-            return parse_date(bound, now_ms, round_up=up, format=form, time_zone=where)
-        except EsError:
-            return None
-
-    return Times(resolve, seq_of)
 
 
 def _filter(found: Filter) -> tree.Node:

@@ -11,7 +11,8 @@ from dxops.base.errors import Forbidden, Refused
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.streams import stream_names
 from dxops.wire import query_tree as tree
-from dxops.wire.elastic.names import DEFAULT_OPTIONS, Known, Options, indices_of, resolve, wildcard_matches
+from dxops.wire.elastic.names import DEFAULT_OPTIONS, Known, Options, indices_of, resolve
+from dxops.wire.name_patterns import name_matches
 
 _KEPT_S = 2.0  # a new stream is seen by a wildcard after so long
 _LENIENT = Options(ignore_unavailable=True, hidden=True, open=DEFAULT_OPTIONS.open)
@@ -51,7 +52,7 @@ class Reach:
         now_ms = int(self._clock.now().timestamp() * 1000)
         found = indices_of(resolve(",".join(wanted) or "*", known, _LENIENT, now_ms=now_ms), known)
         if limits is not None:
-            found = [name for name in found if any(wildcard_matches(limit, name) for limit in limits)]
+            found = [name for name in found if any(name_matches(limit, name) for limit in limits)]
         return tuple(found)
 
     async def arriving(self, actor: Actor, names: Sequence[str]) -> tree.Node:

@@ -106,7 +106,7 @@ class Registry:
                 revision = await repo.revision(tx, lock=True)
                 before = self._stored if revision == self._stored.revision else await repo.load(tx, revision)
                 pending = dict(self._pending)
-                seen = created_by_write(before, pending, self.moment(), pending)
+                seen = self._with(before, pending)
                 after = how(seen)
                 if deed and after is not seen and self._record is not None:
                     await self._record(tx, deed, of)
@@ -146,8 +146,12 @@ class Registry:
 
     async def told(self) -> None:
         """For whoever listens on `CATALOG_CHANGED` anyway: something changed, or may have."""
-        with suppress(Unavailable):  # the connection that tells is lost too then, and comes back with another message
+        try:
             await self.refresh()
+        except Unavailable:
+            pass  # the connection that tells is lost too then, and comes back with another message
+        except Exception:
+            log.exception("the catalogue cannot be read; it stays as it was until the next change")
 
     async def _follow(self) -> None:
         async for _ in self._database.notifications([CATALOG_CHANGED]):
@@ -162,7 +166,9 @@ class Registry:
             self._seen.clear()
             try:
                 await self.change(lambda catalog: catalog)
-            except Unavailable:
+            except Exception as error:  # whoever stopped here would never register a stream again
+                if not isinstance(error, Unavailable):
+                    log.exception("streams that were seen cannot be registered", exc_info=error)
                 self._seen.set()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _MAX_RETRY_S)
@@ -201,10 +207,17 @@ class Registry:
             for name, stream in self._pending.items()
             if name not in stored.streams and name not in stored.aliases
         }
-        with suppress(ElasticRefused):
-            stored = created_by_write(stored, self._pending, self.moment(), self._pending)
-        self._catalog = stored
+        self._catalog = self._with(stored, self._pending)
         self._of_index.clear()
+        self._compiled = {name: known for name, known in self._compiled.items() if name in stored.pipeline}
+
+    def _with(self, catalog: Catalog, seen: dict[str, Stream]) -> Catalog:
+        """With what was seen. Where that is too much it stays out, so that something can be deleted."""
+        try:
+            return created_by_write(catalog, seen, self.moment(), seen)
+        except ElasticRefused as error:
+            log.warning(error.message)
+            return catalog
 
     def _forget(self, names: Iterable[str]) -> None:
         for name in names:

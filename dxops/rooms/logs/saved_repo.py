@@ -28,8 +28,9 @@ def _of(actor: Actor) -> sa.ColumnElement[bool]:
 
 
 async def visible(tx: AsyncConnection, actor: Actor) -> list[Kept]:
-    """The actor's own and the shared ones, by name."""
-    query = sa.select(_searches).where(sa.or_(_of(actor), _searches.c.shared)).order_by(_name, _searches.c.id)
+    """The actor's own and, where it sees every stream, the shared ones, by name."""
+    seen = _of(actor) if actor.streams is not None else sa.or_(_of(actor), _searches.c.shared)
+    query = sa.select(_searches).where(seen).order_by(_name, _searches.c.id)
     return [_kept(row) for row in (await tx.execute(query)).mappings()]
 
 

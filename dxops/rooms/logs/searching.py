@@ -12,33 +12,26 @@ import msgspec
 
 from dxops.rooms.logs.aggregating import Aggregator
 from dxops.rooms.logs.fields import base_name
-from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.hits import hit_of, sort_values
 from dxops.rooms.logs.model import Line, Rows, Selection
 from dxops.rooms.logs.ordering import Key, behind, keys_of
 from dxops.rooms.logs.recent import Stored
-from dxops.rooms.logs.selecting import LINE_COLUMNS, line_of, where
+from dxops.rooms.logs.selecting import LINE_COLUMNS, LINE_WIDTH, line_of, where
+from dxops.rooms.logs.statements import CAPS
 from dxops.rooms.logs.streams import begun_values
+from dxops.rooms.logs.times import Times, times_at
 from dxops.rooms.logs.used_fields import used_fields
 from dxops.rooms.logs.values import Kinds, read_kinds, typed
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
 from dxops.wire.es.agg_encode import answer
-from dxops.wire.es.dates import parse_date
 from dxops.wire.es.errors import ILLEGAL, EsError
 from dxops.wire.es.search import SearchRequest
 from dxops.wire.es.sorting import SHARD_DOC, SortKey
 
 MAX_WINDOW: Final = 10_000
 SHARDS: Final = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
-_LINE_WIDTH: Final = 13
 _MAX_SECONDS: Final = 30.0
-_CAPS: Final = {
-    "max_query_size": 16 << 20,
-    "max_result_bytes": 256 << 20,
-    "result_overflow_mode": "throw",
-    "timeout_overflow_mode": "throw",
-}
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -65,21 +58,15 @@ class Searcher:
         self._ids = ids
         self._now_ms = now_ms
 
-    def _times(self, now_ms: int) -> Times:
-        def resolve(bound: tree.Scalar, up: bool, form: str | None, zone: str | None) -> int | None:
-            try:
-                return parse_date(bound, now_ms, round_up=up, format=form, time_zone=zone)
-            except EsError:
-                return None
-
-        return Times(resolve, self._ids.seq_of)
+    def _times(self) -> Times:
+        return times_at(self._now_ms(), self._ids.seq_of)
 
     async def search(
         self, request: SearchRequest, target: Target, *, after: Sequence[Any] = (), whole: bool = True
     ) -> Found:
         """`after` takes the place of the request's `search_after`. `whole`: see `hit_of`."""
         now_ms = self._now_ms()
-        times = self._times(now_ms)
+        times = times_at(now_ms, self._ids.seq_of)
         hits = request.hits
         if hits.from_ + hits.size > MAX_WINDOW:
             reason = (
@@ -113,17 +100,17 @@ class Searcher:
 
     async def count(self, query: tree.Node, target: Target) -> int:
         """How many documents match."""
-        condition = self._where(query, target, self._times(self._now_ms()))
+        condition = self._where(query, target, self._times())
         return await self._number(f"SELECT count() FROM log_events WHERE {condition}", _settings(None))  # noqa: S608
 
     async def check(self, query: tree.Node, target: Target) -> None:
         """Raises what a search for it would, without reading a document."""
-        condition = self._where(query, target, self._times(self._now_ms()))
+        condition = self._where(query, target, self._times())
         await self._store.query(f"SELECT 1 FROM log_events WHERE ({condition}) AND 0 LIMIT 0", settings=_settings(None))  # noqa: S608
 
     async def get(self, streams: Sequence[str], id_: str) -> Line | None:
         """The newest document of this id."""
-        condition = self._where(tree.Ids((id_,)), Target(tuple(streams)), self._times(self._now_ms()))
+        condition = self._where(tree.Ids((id_,)), Target(tuple(streams)), self._times())
         sql = f"SELECT {LINE_COLUMNS} FROM log_events WHERE {condition} ORDER BY seq DESC LIMIT 1"  # noqa: S608
         rows = (await self._store.query(sql, settings=_settings(None))).rows
         return line_of(rows[0], self._ids.id_of) if rows else None
@@ -132,7 +119,7 @@ class Searcher:
         self, query: tree.Node, target: Target, *, after: tuple[int, int] | None, size: int, whole: bool
     ) -> list[Stored]:
         """Matching documents by time and number, behind `after` (time in ms, number). `whole`: with their text."""
-        condition = self._where(query, target, self._times(self._now_ms()))
+        condition = self._where(query, target, self._times())
         if after is not None:
             ts, seq = f"fromUnixTimestamp64Milli({int(after[0])}, 'UTC')", int(after[1])
             condition += f" AND ts >= {ts} AND (ts > {ts} OR seq > {seq})"
@@ -147,7 +134,7 @@ class Searcher:
         self, target: Target, query: tree.Node, field: str, begin: str, *, size: int, ignore_case: bool, after: str
     ) -> list[str]:
         """Values of a field that begin with `begin`, in order, behind `after`."""
-        condition = self._where(query, target, self._times(self._now_ms()))
+        condition = self._where(query, target, self._times())
         kinds = await read_kinds(self._store, target.streams, [field])
         return await begun_values(
             self._store, condition, base_name(field), kinds, begin, size=size, ignore_case=ignore_case, after=after
@@ -189,9 +176,9 @@ class Searcher:
         made = []
         last: tuple[Any, ...] | None = None
         for row in rows:
-            raw = row[_LINE_WIDTH : _LINE_WIDTH + len(keys)]
+            raw = row[LINE_WIDTH : LINE_WIDTH + len(keys)]
             last = tuple(typed(key.kind, value) for key, value in zip(keys, raw, strict=True))
-            line = line_of(row[:_LINE_WIDTH], self._ids.id_of)
+            line = line_of(row[:LINE_WIDTH], self._ids.id_of)
             hit = hit_of(line, hits, request.query, _shown_sort(request, keys, raw), whole=whole)
             if request.collapse is not None:
                 value = typed(kinds.kind(request.collapse.field), row[-1])
@@ -241,7 +228,7 @@ def _stored(row: Sequence[Any], whole: bool) -> Stored:
 
 def _settings(timeout_ms: int | None) -> dict[str, object]:
     seconds = _MAX_SECONDS if timeout_ms is None or timeout_ms <= 0 else min(_MAX_SECONDS, timeout_ms / 1000)
-    return {**_CAPS, "max_execution_time": max(1, round(seconds))}
+    return {**CAPS, "max_execution_time": max(1, round(seconds))}
 
 
 def _collapsing(request: SearchRequest, kinds: Kinds) -> tuple[str, str]:

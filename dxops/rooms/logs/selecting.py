@@ -7,17 +7,21 @@ from typing import Any, Final
 
 from dxops.base.errors import Refused
 from dxops.rooms.logs.fields import literals
-from dxops.rooms.logs.filters import Times, condition
+from dxops.rooms.logs.filters import condition
 from dxops.rooms.logs.model import Line, Selection
+from dxops.rooms.logs.times import Times
 from dxops.wire import query_tree as tree
 from dxops.wire.logs.document import assemble
 
 MAX_STREAMS: Final = 10_000
 
-LINE_COLUMNS: Final = (
-    "toUnixTimestamp64Milli(ts), seq, toUnixTimestamp64Milli(received), toString(stream), id, version, "
-    "toString(level), toString(service), toString(host), toString(environment), message, toString(template), attrs"
-)
+_COLUMNS: Final = (
+    "toUnixTimestamp64Milli(ts)", "seq", "toUnixTimestamp64Milli(received)", "toString(stream)", "id", "version",
+    "toString(level)", "toString(service)", "toString(host)", "toString(environment)", "message", "toString(template)",
+    "attrs",
+)  # fmt: skip
+LINE_COLUMNS: Final = ", ".join(_COLUMNS)
+LINE_WIDTH: Final = len(_COLUMNS)
 
 
 def where(selection: Selection, times: Times) -> str:

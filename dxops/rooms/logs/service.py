@@ -6,11 +6,11 @@ from dxops.base.actors import Actor
 from dxops.base.clock import Clock
 from dxops.rooms.logs.completing import Completer
 from dxops.rooms.logs.explorer import Explorer
-from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Rows, Selection
-from dxops.rooms.logs.question import Question, read_query, read_window, times_at
+from dxops.rooms.logs.question import Question, read_query, read_window
 from dxops.rooms.logs.reach import Reach, Registry
 from dxops.rooms.logs.tailing import Tail, Tails
+from dxops.rooms.logs.times import Times, times_at
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
 

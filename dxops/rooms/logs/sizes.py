@@ -1,53 +1,66 @@
-"""How much a stream holds: documents counted, bytes estimated by its share of the table's rows."""
+"""How much each stream has: as told when its documents came in, and its share of each day's disk. Reads no document."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from dxops.rooms.logs.fields import literals
+from dxops.rooms.logs.fields import literal, literals
 from dxops.rooms.logs.model import Rows
 
-_PARTS: Final = (
-    "SELECT sum(rows), sum(bytes_on_disk), count() FROM system.parts "
-    "WHERE active AND database = currentDatabase() AND table IN ('log_events', 'log_events_local')"
-)
+_DAY_MS = timedelta(days=1) // timedelta(milliseconds=1)
 
 
 class Size(msgspec.Struct, frozen=True):
-    """`documents` came in, overwritten ones count too."""
+    """`documents` came in, overwritten ones count too. `first_ms` is when its first day began, `last_ms` its last."""
 
     documents: int = 0
     size_bytes: int = 0
-    newest_ms: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+
+    @property
+    def end_ms(self) -> int:
+        """The last millisecond of the last day."""
+        return self.last_ms + _DAY_MS - 1
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """By stream; `parts` of the whole table."""
+    """By stream, by name."""
 
     streams: dict[str, Size]
-    parts: int = 0
 
     def of(self, stream: str) -> Size:
         """Nothing where it has no documents."""
         return self.streams.get(stream, Size())
 
 
-async def sizes(store: Rows, streams: Sequence[str]) -> Sizes:
-    """Of these streams. Cheap: by the parts' and shapes' counts, no document is read."""
-    ((rows, size_bytes, parts),) = (await store.query(_PARTS)).rows
-    if not streams:
-        return Sizes({}, int(parts))
-    counted = await store.query(
-        "SELECT toString(stream), sum(documents), toUnixTimestamp(max(day)) FROM log_shapes "  # noqa: S608 - literals
-        f"WHERE stream IN ({literals(tuple(streams))}) GROUP BY stream"
+async def sizes(store: Rows, streams: Sequence[str] | None) -> Sizes:
+    """Of these streams; None: of all."""
+    if streams is not None and not streams:
+        return Sizes({})
+    within = "" if streams is None else f"WHERE stream IN ({literals(tuple(streams))}) "
+    sql = (
+        "SELECT toString(stream) AS name, sum(documents), sum(size * sent / whole), min(day), max(day) FROM "  # noqa: S608
+        "(SELECT *, greatest(sum(sent) OVER (PARTITION BY day), 1) AS whole FROM "
+        "(SELECT stream, day, sum(documents) AS documents, sum(bytes) AS sent FROM log_sizes GROUP BY stream, day)"
+        f") AS told INNER JOIN ({days_on_disk(store)}) AS disk USING (day) {within}GROUP BY name ORDER BY name"
     )
-    each = int(size_bytes) / int(rows) if int(rows) else 0.0
-    return Sizes(
-        {name: Size(int(count), round(int(count) * each), int(newest) * 1000) for name, count, newest in counted.rows},
-        int(parts),
+    return Sizes({
+        name: Size(int(documents), round(size), _ms(first), _ms(last))
+        for name, documents, size, first, last in (await store.query(sql)).rows
+    })  # fmt: skip
+
+
+def days_on_disk(store: Rows) -> str:
+    """SQL of (day, documents, size) in bytes, of one replica."""
+    table = f"cluster(`{store.cluster}`, system.parts)" if store.cluster else "system.parts"
+    name = "log_events_local" if store.cluster else "log_events"
+    return (
+        f"SELECT toDate(partition) AS day, sum(rows) AS n, sum(bytes_on_disk) AS size FROM {table} "  # noqa: S608
+        f"WHERE active AND rows > 0 AND database = {literal(store.database)} AND table = '{name}' GROUP BY day"
     )
 
 
@@ -58,3 +71,8 @@ async def documents_since(store: Rows, stream: str, since_ms: int) -> int:
         f"AND received >= fromUnixTimestamp64Milli({int(since_ms)}, 'UTC')"
     )
     return int((await store.query(sql)).rows[0][0])
+
+
+def _ms(day: str) -> int:
+    begins = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+    return round(begins.timestamp() * 1000)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from dxops.base.errors import TooLarge
-from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Rows
+from dxops.rooms.logs.times import Times
 
 T = TypeVar("T")
 
 MAX_SECONDS: Final = 20
-_DEAD_S: Final = 1.0
-_CAPS: Final[dict[str, object]] = {
+CAPS: Final[Mapping[str, object]] = {
     "max_query_size": 16 << 20,
     "max_result_bytes": 256 << 20,
     "result_overflow_mode": "throw",
     "timeout_overflow_mode": "throw",
 }
+"""Of every statement: one that meets them is refused, never cut silently. `max_execution_time` goes beside them."""
+_DEAD_S: Final = 1.0
 
 
 class Asked(msgspec.Struct, Generic[T], frozen=True):
@@ -69,4 +70,4 @@ class Statements:
 
     async def _rows(self, sql: str, seconds: int = MAX_SECONDS) -> Sequence[Sequence[Any]]:
         with capped():
-            return (await self._store.query(sql, settings=_CAPS | {"max_execution_time": seconds})).rows
+            return (await self._store.query(sql, settings={**CAPS, "max_execution_time": seconds})).rows

@@ -76,7 +76,7 @@ class Tails:
         if self._open >= self._most:
             raise Throttled(f"{self._most} live tails are open", retry_after_s=5, hint="close one and try again")
         self._open += 1
-        if self._watch is None:
+        if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._poll(), name="tails")
         return Tail(self, selecting, after_seq, whole)
 

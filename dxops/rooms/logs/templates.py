@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from dxops.rooms.logs.catalog import Catalog, Definition
-from dxops.rooms.logs.settings import flat, merged, merged_objects
+from dxops.rooms.logs.catalog import Catalog, Definition, DefinitionKind
+from dxops.rooms.logs.settings import DEFAULT_PIPELINE, FINAL_PIPELINE, LIFECYCLE_NAME, flat, merged, merged_objects
 from dxops.wire.elastic.errors import ElasticRefused, Fault
 from dxops.wire.elastic.names import matches_any
 
@@ -40,6 +40,11 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NOTHING: Final = Applied()
+_NAMING: Final[Mapping[str, Sequence[str]]] = {
+    "policy": (LIFECYCLE_NAME,),
+    "pipeline": (DEFAULT_PIPELINE, FINAL_PIPELINE),
+}
+"""The settings that name a definition."""
 
 
 def index_templates(catalog: Catalog) -> dict[str, Definition]:
@@ -85,8 +90,18 @@ def composed(
 
 def patterns_of(template: Definition) -> list[str]:
     """`index_patterns`, a text or a list of texts."""
-    found = template.body.get("index_patterns", ())
-    return [found] if isinstance(found, str) else [each for each in found if isinstance(each, str)]
+    found = template.body.get("index_patterns")
+    return [found] if isinstance(found, str) else list(_texts(found))
+
+
+def aliases_of(catalog: Catalog, kind: DefinitionKind, body: Mapping[str, Any]) -> list[str]:
+    """The aliases that a definition makes, its components' too; `{index}` in them stands for each of its patterns."""
+    if kind == "index_template":
+        found = composed(catalog, None, body).aliases
+    else:
+        found = part_of((body if kind == "template" else part_of(body.get("template"))).get("aliases"))
+    patterns = patterns_of(Definition(body=body)) or ["{index}"]
+    return [alias.replace("{index}", pattern) for alias in found for pattern in patterns]
 
 
 def priority_of(template: Definition) -> int:
@@ -126,6 +141,23 @@ def users_of_component(catalog: Catalog, name: str) -> list[str]:
     return [key for key, each in catalog.index_template.items() if name in _texts(each.body.get("composed_of"))]
 
 
+def concerned(catalog: Catalog, kind: DefinitionKind, name: str) -> list[str]:
+    """Whom a component, policy or pipeline of that name concerns, whether it is there or not: the streams that name it,
+    and the patterns of the templates that do."""
+    if kind == "component_template":
+        users = users_of_component(catalog, name)
+        return [pattern for each in users for pattern in patterns_of(catalog.index_template[each])]
+    keys = _NAMING.get(kind, ())
+    found = [each.name for each in catalog.streams.values() if _names(each.settings, keys, name)]
+    for each in index_templates(catalog).values() if keys else ():
+        if _names(composed(catalog, None, each.body).settings, keys, name):
+            found += patterns_of(each)
+    for each in catalog.template.values() if keys else ():
+        if _names(flat(each.body.get("settings")), keys, name):
+            found += patterns_of(each)
+    return found
+
+
 def part_of(value: object) -> Mapping[str, Any]:
     """An object, or nothing."""
     return value if isinstance(value, Mapping) else {}
@@ -141,6 +173,10 @@ def _legacy(catalog: Catalog, name: str) -> Applied:
         mappings=merged_objects(*(part_of(body.get("mappings")) for body in bodies)),
         aliases=merged_objects(*(part_of(body.get("aliases")) for body in bodies)),
     )
+
+
+def _names(settings: Mapping[str, Any], keys: Sequence[str], name: str) -> bool:
+    return any(settings.get(key) == name for key in keys)
 
 
 def _order(template: Definition) -> int:

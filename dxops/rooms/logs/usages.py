@@ -7,29 +7,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final, Protocol
 
-from dxops.rooms.logs.model import Answer
+from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.retention import Day, Usage
+from dxops.rooms.logs.sizes import days_on_disk
 
 _SIZES: Final = "SELECT toString(stream), day, sum(documents), sum(bytes) FROM log_sizes GROUP BY stream, day"
 _EVENTS: Final = "SELECT toString(stream) AS s, toDate(ts) AS d, count() FROM log_events GROUP BY s, d"
 _HEAVY: Final[Mapping[str, object]] = {"max_execution_time": 240}
 
 
-class Store(Protocol):
+class Store(Rows, Protocol):
     """The column store as its keeper uses it."""
-
-    @property
-    def database(self) -> str: ...
-    @property
-    def cluster(self) -> str:
-        """Its name, or nothing for a single server."""
-        ...
-
-    async def query(
-        self, sql: str, params: Mapping[str, object] | None = None, *, settings: Mapping[str, object] | None = None
-    ) -> Answer:
-        """As `model.Rows`."""
-        ...
 
     async def execute(
         self,
@@ -45,14 +33,8 @@ class Store(Protocol):
 
 async def partitions(store: Store) -> dict[date, tuple[int, int]]:
     """Rows and bytes on disk by day, of one replica."""
-    table = f"cluster(`{store.cluster}`, system.parts)" if store.cluster else "system.parts"
-    name = "log_events_local" if store.cluster else "log_events"
-    sql = (
-        f"SELECT partition, sum(rows), sum(bytes_on_disk) FROM {table} WHERE active AND rows > 0 "  # noqa: S608
-        f"AND database = {{database:String}} AND table = '{name}' GROUP BY partition"
-    )
-    rows = (await store.query(sql, {"database": store.database})).rows
-    return {_day(partition): (int(count), int(size)) for partition, count, size in rows}
+    rows = (await store.query(days_on_disk(store))).rows
+    return {_day(day): (int(count), int(size)) for day, count, size in rows}
 
 
 async def usages(store: Store) -> list[Usage]:

@@ -133,7 +133,7 @@ def number_of_scalar(value: Scalar) -> float:
     """Not a number counts as 0."""
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument
-from dxops.wire.elastic.names import read_flag, wildcard_matches
+from dxops.wire.elastic.names import read_flag
+from dxops.wire.name_patterns import name_matches
 
 Cell = str | int | float | None
 Kind = Literal["text", "number", "bytes", "ms"]
@@ -71,7 +72,7 @@ def _chosen(columns: Sequence[Column], wanted: str) -> list[tuple[str, Column]]:
     for name in wanted.split(",")[:200]:
         name = name.strip()
         if "*" in name:
-            chosen += [(column.name, column) for column in columns if wildcard_matches(name, column.name)]
+            chosen += [(column.name, column) for column in columns if name_matches(name, column.name)]
         else:
             chosen += [(name, column) for column in columns if name == column.name or name in column.aliases]
     return chosen

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument
-from dxops.wire.elastic.names import wildcard_matches
+from dxops.wire.name_patterns import name_matches
 
 MAX_PATHS: Final = 500
 MAX_CHARS: Final = 20_000
@@ -67,7 +67,7 @@ def _advanced(paths: Paths, name: str) -> tuple[Paths, bool]:
                 ends = True
                 continue
             path = path[1:]
-        if wildcard_matches(path[0], name):
+        if name_matches(path[0], name):
             if len(path) == 1 or path[1:] == ("**",):
                 ends = True
             else:

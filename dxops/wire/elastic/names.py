@@ -12,6 +12,7 @@ import msgspec
 
 from dxops.wire.elastic.date_math import resolve_date_math
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument, index_not_found, invalid_index_name
+from dxops.wire.name_patterns import name_matches
 
 MAX_NAME_BYTES: Final = 255
 MAX_EXPRESSION_NAMES: Final = 10_000
@@ -120,6 +121,14 @@ def read_flag(name: str, text: str) -> bool:
     raise ElasticRefused(illegal_argument(f"{name}: {why}"))
 
 
+def read_long(name: str, text: str) -> int:
+    """A whole number of the query string. Raises `ElasticRefused`."""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+        raise ElasticRefused(illegal_argument(f"Failed to parse long parameter [{name}] with value [{text[:60]}]"))
+    return int(text)
+
+
 def split_expression(expression: str, now_ms: int, *, encoded: bool = False) -> list[str]:
     """The parts of a comma list, date math resolved; an empty expression is `_all`.
 
@@ -149,7 +158,7 @@ def resolve(expression: str, known: Known, options: Options = DEFAULT_OPTIONS, *
     wild = False
     for part in parts:
         if part.startswith("-") and wild:
-            for name in [name for name in found if wildcard_matches(part[1:], name)]:
+            for name in [name for name in found if name_matches(part[1:], name)]:
                 del found[name]
         elif part in ("_all", "*") or "*" in part:
             wild = True
@@ -181,32 +190,15 @@ def indices_of(names: Iterable[str], known: Known) -> list[str]:
 
 def matches_any(name: str, patterns: Iterable[str]) -> bool:
     """Whether one of an index template's `index_patterns` (or a role's) covers the name."""
-    return any(wildcard_matches(pattern, name) for pattern in patterns)
+    return any(name_matches(pattern, name) for pattern in patterns)
 
 
 def _expanded(pattern: str, known: Known, options: Options) -> Iterable[str]:
     dotted = pattern.startswith(".")
     for name in sorted(known.names()):
-        if not wildcard_matches(pattern, name):
+        if not name_matches(pattern, name):
             continue
         if (name in known.hidden or name.startswith(".")) and not (options.hidden or (dotted and name[0] == ".")):
             continue
         if options.closed if name in known.closed else options.open:
             yield name
-
-
-def wildcard_matches(pattern: str, text: str) -> bool:
-    """`*` is any run of characters; nothing else is special. Linear, whatever the pattern."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return pattern == text
-    last = rest.pop()
-    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
-        return False
-    place, end = len(first), len(text) - len(last)
-    for piece in rest:
-        place = text.find(piece, place, end)
-        if place < 0:
-            return False
-        place += len(piece)
-    return True

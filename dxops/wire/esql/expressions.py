@@ -67,6 +67,26 @@ class Reader:
         if not self.word(word):
             self.fail(word.upper())
 
+    def whole(self) -> int:
+        """A whole number, taken; at most 10^18."""
+        token = self.token
+        if token.kind != NUMBER or not token.text.isdigit():
+            self.fail("a whole number")
+        self.at += 1
+        return int(token.text) if len(token.text) < 19 else 10**18
+
+    def direction(self) -> tuple[bool, bool | None]:
+        """(descending, nulls first, None where that is not said) behind a key of sorting."""
+        descending = self.word("desc")
+        if not descending:
+            self.word("asc")
+        if not self.word("nulls"):
+            return descending, None
+        if self.word("first"):
+            return descending, True
+        self.need_word("last")
+        return descending, False
+
     def source(self, start: int) -> str:
         """The query's text from token `start` to the last one taken."""
         return self.text[self.tokens[start].start : self.tokens[self.at - 1].end]

@@ -13,7 +13,7 @@ from dxops.wire.esql import plan as p
 from dxops.wire.esql.errors import EsqlError
 from dxops.wire.esql.expressions import Reader, has_call, has_search
 from dxops.wire.esql.functions import AGGREGATES
-from dxops.wire.esql.lexer import END, NAME, NUMBER, SIGN, Token, name_text, tokens
+from dxops.wire.esql.lexer import END, NAME, SIGN, Token, name_text, tokens
 
 MAX_COMMANDS: Final = 100
 MAX_ROWS: Final = 10_000  # of `LIMIT`; the original's `esql.query.result_truncation_max_size`
@@ -218,15 +218,8 @@ def _sort(reader: Reader) -> p.Sort:
     keys: list[p.SortBy] = []
     while True:
         expression = reader.expression()
-        descending = reader.word("desc")
-        if not descending:
-            reader.word("asc")
-        nulls_first = descending
-        if reader.word("nulls"):
-            nulls_first = reader.word("first")
-            if not nulls_first:
-                reader.need_word("last")
-        keys.append(p.SortBy(expression, descending, nulls_first))
+        descending, nulls_first = reader.direction()
+        keys.append(p.SortBy(expression, descending, descending if nulls_first is None else nulls_first))
         if not reader.sign(","):
             return p.Sort(tuple(keys))
 
@@ -264,11 +257,7 @@ def _rename(reader: Reader) -> p.Rename:
 
 
 def _limit(reader: Reader) -> p.Limit:
-    token = reader.token
-    if token.kind != NUMBER or not token.text.isdigit():
-        reader.fail("a whole number")
-    reader.at += 1
-    return p.Limit(min(int(token.text[:19]), MAX_ROWS))
+    return p.Limit(min(reader.whole(), MAX_ROWS))
 
 
 _COMMANDS: Final[dict[str, Callable[[Reader], p.Command]]] = {

@@ -42,7 +42,7 @@ def parse_sql(text: str, parameters: list[Any] | None = None) -> p.Plan:
         reader.need_word("by")
         commands.append(_order(reader, columns))
     if reader.word("limit"):
-        commands.append(_limit(reader))
+        commands.append(p.Limit(reader.whole()))
     reader.sign(";")
     if reader.token.kind != END:
         reader.fail("the end")
@@ -152,22 +152,7 @@ def _order(reader: Reader, columns: tuple[p.Named, ...]) -> p.Sort:
     while True:
         named = _ordinal(reader, columns)
         expression: p.Expression = p.Column(named.name) if named else _by_name(reader.expression(), columns)
-        descending = reader.word("desc")
-        if not descending:
-            reader.word("asc")
-        nulls_first = False
-        if reader.word("nulls"):
-            nulls_first = reader.word("first")
-            if not nulls_first:
-                reader.need_word("last")
-        keys.append(p.SortBy(expression, descending, nulls_first))
+        descending, nulls_first = reader.direction()
+        keys.append(p.SortBy(expression, descending, nulls_first or False))
         if not reader.sign(","):
             return p.Sort(tuple(keys))
-
-
-def _limit(reader: Reader) -> p.Limit:
-    token = reader.token
-    if token.kind != NUMBER or not token.text.isdigit():
-        reader.fail("a whole number")
-    reader.at += 1
-    return p.Limit(int(token.text[:9]))

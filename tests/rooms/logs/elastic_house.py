@@ -21,6 +21,7 @@ from dxops.rooms.logs.elastic.administrators import LAST, administrators
 from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.cats import About
 from dxops.rooms.logs.elastic.readers import readers
+from dxops.rooms.logs.elastic.reading import Names
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.erasing import Eraser
 from dxops.rooms.logs.identities import Identities
@@ -124,9 +125,10 @@ async def elastic_house(
     writes = Writes(Writing(spool, identities, IDS, store), spool, SystemClock(), registry)
     cluster = Cluster(uuid="u")
     about = About(cluster, "127.0.0.1:9200", directory, times.now_ms())
+    names = Names(store, times.now_ms, registry)
     parts = (
-        *administrators(store, writes, KEY, registry, Eraser(store, identities), about, TokenKeys(tokens)),
-        *readers(store, writes, KEY, times.now_ms, registry),
+        *administrators(store, names, writes, KEY, registry, Eraser(store, identities), about, TokenKeys(tokens)),
+        *readers(store, names, writes, KEY, times.now_ms),
         *LAST,
     )
     app = ElasticApp(

@@ -72,6 +72,7 @@ class LocalStore:
         insert.finish()
         return 0
 
+    database = "logs"
     cluster = ""
 
     async def execute(self, sql: str, *, timeout_s: float | None = None) -> None:

@@ -16,6 +16,7 @@ from dxops.engines.spool import BatchLimits, Consumer, Limits, Loader, Spool, Sp
 from dxops.rooms.logs.elastic.access import Callers, OwnCallers
 from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.readers import readers
+from dxops.rooms.logs.elastic.reading import Names
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.identities import Identities
 from dxops.rooms.logs.pipelines import Pipelines
@@ -79,7 +80,11 @@ async def serving(
     if pipelines is not None:
         writes.close()
         writes.piping = Piping(pipelines)
-    parts = readers(store, writes, KEY, lambda: int(clock.now().timestamp() * 1000))
+
+    def now_ms() -> int:
+        return int(clock.now().timestamp() * 1000)
+
+    parts = readers(store, Names(store, now_ms), writes, KEY, now_ms)
     known = callers or OwnCallers("elastic", "pw", "id:key")
     app = ElasticApp(known, writes, Cluster(uuid="u"), "127.0.0.1:9200", parts)
     async with httpx.AsyncClient(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -53,22 +53,6 @@ LIMITED_READS = [
     ("POST", "/_all/_terms_enum", {"field": "where"}),
     ("GET", "/_security/api_key", None),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[LocalStore]:
-    with TemporaryDirectory() as directory:
-        made = LocalStore(Path(directory))
-        yield made
-        made.close()
-
-
-@pytest.fixture
-async def house(store: LocalStore, tmp_path: Path, database_url: str) -> AsyncIterator[ElasticHouse]:
-    for table in ("log_events", "log_shapes", "log_dead"):
-        await store.execute(f"TRUNCATE TABLE {table}")
-    async with elastic_house(tmp_path, database_url, store) as made:
-        yield made
 
 
 async def token(house: ElasticHouse, *scopes: Scope, streams: list[str] | None = None) -> tuple[str, str]:
@@ -279,8 +263,40 @@ async def test_while_postgres_is_away(house: ElasticHouse, database_url: str) ->
         assert connection.execute("SELECT uuid FROM logs.streams").fetchall() == [(uuid,)]
 
 
-async def test_starting_while_postgres_is_away(store: LocalStore, tmp_path: Path, database_url: str) -> None:
-    async with elastic_house(tmp_path, database_url, store) as first:
+async def test_a_failure_of_one_moment_does_not_end_registering(house: ElasticHouse, database_url: str) -> None:
+    class Failing:
+        fails = 2
+
+        def begin(self) -> Any:
+            if self.fails:
+                self.fails -= 1
+                raise psycopg.errors.QueryCanceled("statement timeout")
+            return PlainDatabase(lambda: database_url).begin()
+
+    house.registry._database = Failing()  # type: ignore[assignment]
+    await house.write("fresh", '{"message":"m"}')
+    await house.registry.told()
+
+    async def registered() -> bool:
+        with psycopg.connect(database_url) as connection:
+            return connection.execute("SELECT name FROM logs.streams").fetchall() == [("fresh",)]
+
+    await eventually(registered)
+
+
+async def test_too_many_streams_can_still_be_deleted(house: ElasticHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    for index in ("a", "b"):
+        await house.asked("PUT", f"/{index}")
+    monkeypatch.setattr("dxops.rooms.logs.describing.MAX_STREAMS", 3)
+    house.registry.see(["c"])
+    monkeypatch.setattr("dxops.rooms.logs.describing.MAX_STREAMS", 2)
+    await house.asked("PUT", "/_alias/x", status=400)
+    await house.asked("DELETE", "/a")
+    assert set(house.registry.catalog.streams) == {"b"}
+
+
+async def test_starting_while_postgres_is_away(house_store: LocalStore, tmp_path: Path, database_url: str) -> None:
+    async with elastic_house(tmp_path, database_url, house_store) as first:
         await first.asked("PUT", "/_index_template/t", {"index_patterns": ["w-*"], "template": {
             "settings": {"default_pipeline": "p"}}})  # fmt: skip
         await first.asked("PUT", "/_ingest/pipeline/p", {"processors": [{"set": {"field": "a", "value": 1}}]})
@@ -288,7 +304,7 @@ async def test_starting_while_postgres_is_away(store: LocalStore, tmp_path: Path
         _, secret = await token(first, Scope.LOGS_WRITE)
         async with first.as_token(secret) as client:
             assert (await client.post("/w/_doc", json={"message": "before"})).status_code == 201
-    async with elastic_house(tmp_path, database_url, store, away=True) as second:
+    async with elastic_house(tmp_path, database_url, house_store, away=True) as second:
         async with second.as_token(secret) as client:
             written = await client.post("/w/_doc", json={"message": "after"})
         assert (written.status_code, written.json()["_index"]) == (201, "w-1")
@@ -301,9 +317,11 @@ async def test_starting_while_postgres_is_away(store: LocalStore, tmp_path: Path
     assert (tmp_path / "tokens").stat().st_mode & 0o777 == 0o600
 
 
-async def test_changes_of_another_process_are_felt(house: ElasticHouse, database_url: str, store: LocalStore) -> None:
+async def test_changes_of_another_process_are_felt(
+    house: ElasticHouse, database_url: str, house_store: LocalStore
+) -> None:
     with TemporaryDirectory() as directory:
-        async with elastic_house(Path(directory), database_url, store) as other:
+        async with elastic_house(Path(directory), database_url, house_store) as other:
             await other.asked("PUT", "/from-there")
 
             async def there() -> bool:

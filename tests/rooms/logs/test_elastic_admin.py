@@ -3,36 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
-
-from tests.rooms.logs.elastic_house import ElasticHouse, Times, elastic_house
-from tests.rooms.logs.local import LocalStore
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[LocalStore]:
-    with TemporaryDirectory() as directory:
-        made = LocalStore(Path(directory))
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def times() -> Times:
-    return Times()
-
-
-@pytest.fixture
-async def house(store: LocalStore, tmp_path: Path, database_url: str, times: Times) -> AsyncIterator[ElasticHouse]:
-    for table in ("log_events", "log_shapes", "log_dead"):
-        await store.execute(f"TRUNCATE TABLE {table}")
-    async with elastic_house(tmp_path, database_url, store, times=times) as made:
-        yield made
+from tests.rooms.logs.elastic_house import ElasticHouse, Times
 
 
 async def messages(house: ElasticHouse, index: str, **parameters: str) -> list[str]:

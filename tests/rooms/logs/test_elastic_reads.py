@@ -20,6 +20,7 @@ from dxops.engines.spool import Limits, Spool, SpoolConfig
 from dxops.rooms.logs.elastic.access import Caller, OwnCallers, Secret
 from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.readers import readers
+from dxops.rooms.logs.elastic.reading import Names
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.identities import Identities
 from dxops.rooms.logs.writing import Writing
@@ -86,7 +87,8 @@ async def app(store: LocalStore, tmp_path: Path) -> AsyncIterator[ElasticApp]:
     identities = Identities(tmp_path / "ids")
     writes = Writes(Writing(spool, identities, IDS, store), spool, SystemClock())
     Clock.now_ms = NOON + 60_000
-    parts = readers(store, writes, KEY, lambda: Clock.now_ms)
+    names = Names(store, lambda: Clock.now_ms)
+    parts = readers(store, names, writes, KEY, lambda: Clock.now_ms)
     yield ElasticApp(OwnCallers("elastic", "pw", "id:key"), writes, Cluster(uuid="u"), "127.0.0.1:9200", parts)
     await spool.close()
     identities.close()

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import orjson
 import pytest
 
 from dxops.base.errors import Refused
 from dxops.rooms.logs.explorer import Explorer, interval_for
-from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Pattern, Selection, Window
 from dxops.rooms.logs.patterns_of_lines import merge_masked
+from dxops.rooms.logs.times import Times
 from dxops.wire import query_tree as q
 from tests.rooms.logs.local import LocalStore
 
@@ -57,6 +58,29 @@ async def test_a_histogram_counts_by_level_in_round_steps(explorer: Explorer) ->
 async def test_a_histogram_by_any_field(explorer: Explorer) -> None:
     found = (await explorer.histogram(Selection(window=WINDOW), by="service.name", buckets=1)).answer
     assert {name: sum(counts) for name, counts in found.series.items()} == {"api": 40, "web": 20, "": 1}
+
+
+async def test_a_histogram_by_a_field_of_many_values_has_a_few_series(store: LocalStore) -> None:
+    class Counting:
+        rows = 0
+
+        async def query(self, sql: str, **how: Any) -> Any:
+            found = await store.query(sql, **how)
+            self.rows = max(self.rows, len(found.rows))
+            return found
+
+    documents = [orjson.dumps({"id": f"t{n}", "kind": f"k{n % 14:02}"}) for n in range(2_000)]
+    store.add(documents, [NOON + 200_000 + n % 3 for n in range(2_000)], "many")
+    selection = Selection(window=Window(NOON + 200_000, NOON + 200_003), streams=("many",))
+    counting = Counting()
+    explorer = Explorer(counting, lambda: Times(lambda *_: None), lambda seq: f"id-{seq}")
+    found = (await explorer.histogram(selection, by="id", interval_ms=1)).answer
+    assert (len(found.series), found.total, counting.rows) == (13, 2_000, 12 + 3)
+    assert sum(found.series["…"]) == 1_988
+    found = (await explorer.histogram(selection, by="kind", interval_ms=1)).answer
+    assert list(found.series) == [*(f"k{n:02}" for n in range(12)), "…"]
+    assert [sum(counts) for counts in found.series.values()] == [143] * 12 + [284]
+    assert [sum(counts) for counts in zip(*found.series.values(), strict=True)] == [667, 667, 666]
 
 
 async def test_too_many_buckets_are_refused(explorer: Explorer) -> None:

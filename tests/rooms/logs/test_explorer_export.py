@@ -18,8 +18,8 @@ from dxops.base.clock import ManualClock
 from dxops.base.errors import Unavailable
 from dxops.rooms.logs.explorer import Explorer
 from dxops.rooms.logs.exporting import Export, csv_rows, exported
-from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Selection
+from dxops.rooms.logs.times import Times
 from tests.rooms.logs.local import LocalStore
 from tests.rooms.logs.served import explorer_client
 

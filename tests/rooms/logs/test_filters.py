@@ -9,9 +9,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dxops.base.errors import Refused
-from dxops.rooms.logs.filters import Times
+from dxops.rooms.logs.filters import condition
 from dxops.rooms.logs.model import Selection
 from dxops.rooms.logs.selecting import where
+from dxops.rooms.logs.times import Times
 from dxops.wire import query_tree as q
 from tests.rooms.logs.local import LocalStore
 
@@ -162,3 +163,14 @@ async def test_texts_stay_texts(store: LocalStore, text: str) -> None:
     ):
         await found(store, node)
     assert await found(store, q.All()) == set(NAMES)
+
+
+def test_a_number_beyond_a_double_is_infinite() -> None:
+    huge = int("9" * 400)
+    for bound, shown in ((huge, "inf"), (-huge, "-inf"), ("9" * 400, "inf")):
+        assert f">= {shown}" in condition(q.Range(("n",), gte=bound), Times(read_time))
+
+
+def test_a_range_needs_a_field() -> None:
+    with pytest.raises(Refused, match="needs a field"):
+        condition(q.Range((), gt=5), Times(read_time))

@@ -29,10 +29,7 @@ DAY_MS = 86_400_000
 
 
 class KeptStore(LocalStore):
-    """`sizes.Store` too; `away` makes the next statements fail."""
-
-    database = "logs"
-    cluster = ""
+    """`usages.Store` too; `fails_after` makes the next statements fail."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

@@ -62,6 +62,38 @@ async def test_nothing_of_other_streams_is_read_or_changed(tmp_path: Path) -> No
         assert (await on.ask("POST", "/_query", {"query": "FROM other | STATS n = COUNT(*)"}))["values"] == [[2]]
 
 
+async def test_no_text_of_a_query_language_becomes_sql(tmp_path: Path) -> None:
+    callers = Switched()
+    async with serving(tmp_path, callers=callers) as on:
+        for index in ("mine-1", "other"):
+            await on.ask("POST", f"/{index}/_doc?refresh=true", {"secret": index, "n": 1}, 201)
+        callers.caller = LIMITED
+        cut = " ASC NULLS "
+        for text in (
+            f'FROM mine-* | SORT CONCAT(secret, "{cut}") DESC | LIMIT 5 | WHERE n == 1 | KEEP secret',
+            f'FROM mine-* | SORT CONCAT(secret, "{cut}") DESC | LIMIT 5 '
+            '| WHERE secret != ", 1 AS c0 FROM log_events --" | KEEP secret',
+            f'FROM mine-* | SORT CONCAT(secret, "{cut}DESC NULLS LAST") DESC, n | LIMIT 5 | EVAL m = n | KEEP secret',
+        ):
+            assert (await on.ask("POST", "/_query", {"query": text}))["values"] == [["mine-1"]], text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/a/_search", {"query": {"regexp": {"k": "(" * 3000 + "a" + ")" * 3000}}}),
+        ("/a/_search", {"query": {"query_string": {"query": "n > 5"}}}),
+        ("/_query", {"query": 'ROW n = 1 | EVAL x = BUCKET(n, "x", 1, 2)'}),
+        ("/_query", {"query": 'ROW n = 1 | EVAL x = BUCKET(n, 5, "x", 2)'}),
+        ("/_query", {"query": "ROW n = 1 | EVAL x = BUCKET(n, 1e999, 1, 2) | WHERE x == 0 | LIMIT 0 | KEEP y"}),
+    ],
+)
+async def test_what_cannot_be_asked_is_said(tmp_path: Path, path: str, body: dict[str, Any]) -> None:
+    async with serving(tmp_path, callers=Switched()) as on:
+        await on.ask("POST", "/a/_doc?refresh=true", {"k": "v"}, 201)
+        assert (await on.ask("POST", path, body, 400))["error"]["type"] != "exception"
+
+
 async def test_who_may_only_write_sees_nothing(tmp_path: Path) -> None:
     callers = Switched()
     async with serving(tmp_path, callers=callers) as on:

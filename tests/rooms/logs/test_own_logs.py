@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dxops.base.clock import SystemClock
 from dxops.engines.spool import Consumer, Limits, Spool, SpoolConfig, this_machine
 from dxops.engines.spool.config import BatchLimits
-from dxops.rooms.logs.catching_up import catch_up
+from dxops.rooms.logs.catching_up import CONSUMER, catch_up
 from dxops.rooms.logs.following import OwnLogs, Places
 from dxops.rooms.logs.identities import Identities
 from dxops.rooms.logs.sink import STREAM
@@ -161,6 +163,31 @@ async def test_lines_of_roles_and_access_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault
+async def test_a_disk_that_fails_for_a_moment_keeps_no_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dxops.rooms.logs.catching_up._AGAIN_S", 0.01)
+    ingest = Ingest(tmp_path)
+    await ingest.start()
+    failures = iter([sqlite3.OperationalError("database or disk is full"), OSError(28, "No space left")])
+    apply = ingest.identities.apply
+
+    def failing(frames: Any, next_seq: int) -> None:
+        for error in failures:
+            raise error
+        apply(frames, next_seq)
+
+    monkeypatch.setattr(ingest.identities, "apply", failing)
+    (tmp_path / "logs" / "web.log").write_text("a line\n")
+    await ingest.until(1)
+    for _ in range(500):
+        if ingest.spool.loaded_before(STREAM, CONSUMER) == 1:
+            break
+        await asyncio.sleep(0.01)
+    assert (ingest.spool.loaded_before(STREAM, CONSUMER), ingest.keeping.done()) == (1, False)
+    await ingest.stop()
+
+
 async def test_a_start_goes_on_where_the_spool_ends(tmp_path: Path) -> None:
     ingest = Ingest(tmp_path)
     log = ingest.logs / "access.log"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from dxops.base.actors import ROLE_SCOPES, SYSTEM, Actor, Role, Scope
@@ -9,6 +11,7 @@ from dxops.base.clock import ManualClock
 from dxops.base.errors import Conflict, Forbidden, Missing, Refused
 from dxops.engines.postgres.database import Database
 from dxops.rooms.accounts.model import AuditFilter
+from dxops.rooms.logs import saved_repo as repo
 from dxops.rooms.logs.saved import SavedSearches
 from dxops.rooms.logs.saved_model import SearchToSave
 from tests.app.web_house import make_accounts
@@ -56,6 +59,45 @@ async def test_names_are_unique_for_an_owner(database: Database) -> None:
     assert (await saved.change(VERA, first.id, ERRORS)).name == "Errors"
     with pytest.raises(Refused):
         await saved.save(VERA, SearchToSave(name="  ", params={}))
+
+
+async def test_a_limited_token_sees_what_is_its_own(database: Database) -> None:
+    saved = SavedSearches(database, make_accounts(database).audit, ManualClock())
+    shared = await saved.save(VERA, SearchToSave(name="Shared", params={"stream": "topsecret"}, shared=True))
+    every = frozenset({Scope.READ, Scope.ADMIN})
+    limited = Actor(kind="token", id="tok_1", name="t", scopes=every, streams=frozenset({"app-*"}))
+    own = await saved.save(limited, ERRORS)
+    assert await saved.all(limited) == [own]
+    for change in (saved.one(limited, shared.id), saved.delete(limited, shared.id)):
+        with pytest.raises(Missing):
+            await change
+    of_an_app = Actor(kind="token", id="tok_2", name="t", scopes=every, apps=frozenset({"hello"}))
+    for use in (saved.all(of_an_app), saved.one(of_an_app, shared.id), saved.save(of_an_app, ERRORS)):
+        with pytest.raises(Forbidden):
+            await use
+
+
+async def test_a_change_does_not_bring_back_what_is_deleted_meanwhile(database: Database) -> None:
+    accounts = make_accounts(database)
+    saved = SavedSearches(database, accounts.audit, ManualClock())
+    made = await saved.save(VERA, ERRORS)
+    deleting = asyncio.Event()
+
+    async def delete() -> None:
+        async with database.begin() as tx:
+            await repo.find(tx, made.id, lock=True)
+            deleting.set()
+            await asyncio.sleep(0)
+            await repo.delete(tx, made.id)
+
+    async def change() -> None:
+        await deleting.wait()
+        with pytest.raises(Missing):
+            await saved.change(VERA, made.id, ERRORS)
+
+    await asyncio.gather(delete(), change())
+    actions = [line.action for line in (await accounts.audit.entries(SYSTEM, AuditFilter())).items]
+    assert "search.changed" not in actions
 
 
 async def test_who_may_change_and_delete(database: Database) -> None:

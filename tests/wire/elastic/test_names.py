@@ -20,8 +20,8 @@ from dxops.wire.elastic.names import (
     read_options,
     resolve,
     split_expression,
-    wildcard_matches,
 )
+from dxops.wire.name_patterns import name_matches
 
 NOW = int(datetime(2026, 3, 31, 23, 30, 15, tzinfo=UTC).timestamp() * 1000)
 KNOWN = Known(
@@ -165,7 +165,7 @@ def test_wildcards_against_a_regex(pattern: str, text: str) -> None:
     import re
 
     expected = re.fullmatch(pattern.replace("*", ".*"), text) is not None
-    assert wildcard_matches(pattern, text) is expected
+    assert name_matches(pattern, text) is expected
 
 
 @given(st.text('<>{}nowd/,*-_"ab', max_size=40))

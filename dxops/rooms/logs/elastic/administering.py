@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from dxops.rooms.logs.catalog import Catalog, DefinitionKind, Stream
+from dxops.rooms.logs.catalog import Catalog, Definition, DefinitionKind, Stream
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.reading import answered
-from dxops.rooms.logs.templates import patterns_of
+from dxops.rooms.logs.templates import aliases_of, concerned, patterns_of
 from dxops.wire.elastic.errors import ElasticRefused, Fault, parse_exception, security
 from dxops.wire.elastic.handshake import ACKNOWLEDGED
 from dxops.wire.elastic.media import check_parameters
-from dxops.wire.elastic.names import MAX_NAME_BYTES, matches_any, wildcard_matches
+from dxops.wire.elastic.names import MAX_NAME_BYTES, matches_any
+from dxops.wire.name_patterns import name_matches
 
 WAITING: Final = frozenset(
     {"master_timeout", "timeout", "wait_for_active_shards", "ignore_unavailable", "allow_no_indices",
@@ -68,7 +69,8 @@ def may_make(asked: Asked, action: str, names: Iterable[str] = ()) -> None:
 
 
 def may_put(asked: Asked, catalog: Catalog, kind: DefinitionKind, name: str, body: Mapping[str, Any]) -> None:
-    """A definition: who administers always may; who only writes, or is limited, may add one that is not there."""
+    """A definition: who administers always may; who only writes, or is limited, may add one that is not there. The
+    aliases that it would make count like its patterns: they may take names that documents of others go to."""
     caller = asked.caller
     action = f"cluster:admin/{kind}/put"
     if caller.may_manage and caller.streams is None:
@@ -76,8 +78,9 @@ def may_put(asked: Asked, catalog: Catalog, kind: DefinitionKind, name: str, bod
     before = catalog.definitions(kind).get(name)
     if before is not None and before.body != body:
         raise unauthorized(asked, action, f"[{name}] is there already, and changing it needs the scope logs:manage")
-    patterns = body.get("index_patterns", ()) if kind in ("template", "index_template") else ()
-    may_make(asked, action, [patterns] if isinstance(patterns, str) else [str(each) for each in patterns])
+    patterns = patterns_of(Definition(body=body)) if kind in ("template", "index_template") else []
+    waiting = concerned(catalog, kind, name) if before is None else []  # what names it would begin to obey it
+    may_make(asked, action, [*patterns, *aliases_of(catalog, kind, body), *waiting])
 
 
 def unauthorized(asked: Asked, action: str, why: str) -> ElasticRefused:
@@ -89,7 +92,7 @@ def chosen(names: Iterable[str], wanted: str) -> list[str]:
     """Of these names, those that a comma list with wildcards means; "" means all."""
     patterns = [part.strip() for part in wanted.split(",") if part.strip()] or ["*"]
     patterns = ["*" if part == "_all" else part for part in patterns]
-    return [name for name in sorted(names) if any(wildcard_matches(pattern, name) for pattern in patterns)]
+    return [name for name in sorted(names) if any(name_matches(pattern, name) for pattern in patterns)]
 
 
 def plain_missing(names: Iterable[str], wanted: str) -> list[str]:

@@ -27,14 +27,20 @@ LAST: tuple[Reader, ...] = (Unsupported(),)
 
 
 def administrators(
-    store: Rows, writes: Writes, id_key: bytes, registry: Registry, eraser: Eraser, about: About, keys: ApiKeys
+    store: Rows,
+    names: Names,
+    writes: Writes,
+    id_key: bytes,
+    registry: Registry,
+    eraser: Eraser,
+    about: About,
+    keys: ApiKeys,
 ) -> tuple[Reader, ...]:
-    """What describes streams. To be asked before `readers`."""
+    """What describes streams. To be asked before `readers`, with the same `names`."""
 
     def now_ms() -> int:
         return registry.moment().now_ms
 
-    names = Names(store, now_ms, registry)
     indices = Indices(registry, names, store, writes, eraser)
     return (
         Templates(registry),

@@ -6,13 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from dxops.base.asgi import Gone, Receive
 from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.access import CALLER, Callers, secret_of
 from dxops.rooms.logs.elastic.asking import (
     Answer,
     Asked,
-    Gone,
-    Receive,
     Send,
     headers_of,
     parameters_of,

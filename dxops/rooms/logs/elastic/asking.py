@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 import orjson
 
-from dxops.engines.clickhouse.bodies import Gone, Receive, pieces
+from dxops.base.asgi import Gone, Receive
+from dxops.engines.clickhouse.bodies import pieces
 from dxops.rooms.logs.elastic.access import Caller
 from dxops.rooms.logs.elastic.bodies import Held
 from dxops.wire.clickhouse_http import BadRequest
@@ -112,6 +113,3 @@ async def send_answer(send: Send, answer: Answer, *, head: bool) -> None:
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
-
-
-__all__ = ["Answer", "Asked", "Gone", "Receive", "Send", "headers_of", "parameters_of", "segments_of", "send_answer"]

@@ -22,7 +22,7 @@ from dxops.wire.es.durations import duration_ms
 
 KIND: Final = "search"
 MAX_KEEP_MS: Final = 7 * 86_400_000
-_KEEP_MS: Final = 5 * 86_400_000
+KEEP_MS: Final = 5 * 86_400_000
 _LEAST_KEEP_MS: Final = 1_000
 _MAX_WAIT_MS: Final = 30_000
 _OWN: Final = frozenset({"keep_alive", "keep_on_completion", "wait_for_completion_timeout"})
@@ -54,7 +54,7 @@ class AsyncSearches:
     async def _submit(self, asked: Asked, index: str) -> Answer:
         may_read(asked)
         given = asked.parameters
-        keep_ms = read_keep(given) or _KEEP_MS
+        keep_ms = read_keep(given) or KEEP_MS
         wait_s = read_wait(given, "1s")
         keeps = read_flag("keep_on_completion", given.get("keep_on_completion", "false"))
         if "scroll" in given:
@@ -94,11 +94,16 @@ class AsyncSearches:
         return answered(asked, value)
 
     def _found(self, asked: Asked, id_: str, *, keep_ms: int | None = None) -> Run:
-        may_read(asked)
-        run = self._runs.find(id_, owner_of(asked.caller), KIND, keep_ms=keep_ms)
-        if run is None:
-            raise ElasticRefused(resource_not_found(id_[:200]))
-        return run
+        return found_run(self._runs, asked, id_, KIND, keep_ms)
+
+
+def found_run(runs: Runs, asked: Asked, id_: str, kind: str, keep_ms: int | None) -> Run:
+    """The caller's own. Raises `ElasticRefused` (403, 404)."""
+    may_read(asked)
+    run = runs.find(id_, owner_of(asked.caller), kind, keep_ms=keep_ms)
+    if run is None:
+        raise ElasticRefused(resource_not_found(id_[:200]))
+    return run
 
 
 def read_keep(given: Mapping[str, str]) -> int | None:

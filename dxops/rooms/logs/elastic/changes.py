@@ -9,26 +9,26 @@ from typing import Any, Final
 from dxops.base.errors import DxopsError, Throttled
 from dxops.rooms.logs.changing import Changing, Progress, Wish
 from dxops.rooms.logs.elastic.asking import Answer, Asked
-from dxops.rooms.logs.elastic.reading import NAME_PARAMETERS, Names, answered, may_read, read_fault
+from dxops.rooms.logs.elastic.reading import NAME_PARAMETERS, QUERY_PARAMETERS, Names, answered, may_read, read_fault
 from dxops.rooms.logs.elastic.writes import Writes, may_write
 from dxops.rooms.logs.tasks import NODE, Task, Tasks, TooMany
 from dxops.wire.elastic.bulk_actions import Action
 from dxops.wire.elastic.date_math import resolve_date_math
 from dxops.wire.elastic.errors import ElasticRefused, Fault, fault_of, illegal_argument, resource_not_found
 from dxops.wire.elastic.media import check_parameters
-from dxops.wire.elastic.names import check_index_name, read_flag, wildcard_matches
+from dxops.wire.elastic.names import check_index_name, read_flag
 from dxops.wire.es.body import Body, as_number
 from dxops.wire.es.errors import EsError
 from dxops.wire.es.fields import SourceFilter, parse_source
 from dxops.wire.es.search import parse_count
+from dxops.wire.name_patterns import name_matches
 
-_QUERY: Final = frozenset({"q", "df", "default_operator", "analyzer", "analyze_wildcard", "lenient"})
 _COMMON: Final = frozenset(
     {"refresh", "timeout", "wait_for_active_shards", "wait_for_completion", "requests_per_second", "slices", "max_docs",
      "scroll", "require_alias"}
 )  # fmt: skip
 _BY_QUERY: Final = (
-    _COMMON | _QUERY | NAME_PARAMETERS
+    _COMMON | QUERY_PARAMETERS | NAME_PARAMETERS
     | {"conflicts", "scroll_size", "search_timeout", "search_type", "routing", "preference", "request_cache", "stats",
        "terminate_after", "version", "pipeline", "size", "from", "sort"}
 )  # fmt: skip
@@ -85,7 +85,7 @@ class Changes:
                 body.refuse(key, "dxops runs no scripts" if key == "script" else "send one request for all")
             body.accept("conflicts", "size")
             body.close()
-            wanted = {key: value for key, value in given.items() if key in _QUERY}
+            wanted = {key: value for key, value in given.items() if key in QUERY_PARAMETERS}
             if query is None and "q" not in wanted and what == "_delete_by_query":
                 raise ElasticRefused(_invalid("query is missing"))
             node = parse_count(None if query is None else {"query": query}, wanted)
@@ -122,7 +122,7 @@ class Changes:
             action = _destination(dest, int(self._writes.now_ms()))
         except EsError as error:
             raise ElasticRefused(read_fault(error) or fault_of(error)) from error
-        if action.index in wish.target.streams:
+        if self._names.written(action.index) in wish.target.streams:
             raise ElasticRefused(_invalid(f"reindex cannot write into an index its reading from [{action.index}]"))
         progress = Progress(wish.per_s)
         described = f"reindex from [{index}] to [{action.index}]"
@@ -198,7 +198,7 @@ class Changes:
         tasks = {
             id_: _described(task, detailed)
             for id_, task in self._tasks.all().items()
-            if task.running and _visible(asked, task) and any(_fits(part, task.action) for part in wanted)
+            if task.running and _visible(asked, task) and any(name_matches(part, task.action) for part in wanted)
         }
         if asked.parameters.get("group_by") == "none":
             return answered(asked, {"tasks": list(tasks.values())})
@@ -261,10 +261,6 @@ def _described(task: Task, detailed: bool) -> dict[str, Any]:
     if ended is not None:
         value["running_time_in_nanos"] = (ended - task.started_ms) * 1_000_000
     return {**value, "status": task.status(), "description": task.description} if detailed else value
-
-
-def _fits(pattern: str, action: str) -> bool:
-    return wildcard_matches(pattern, action)
 
 
 def _destination(dest: Body, now_ms: int) -> Action:

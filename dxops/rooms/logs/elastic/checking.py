@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.asking import Answer, Asked
-from dxops.rooms.logs.elastic.reading import NAME_PARAMETERS, Names, answered, may_read, read_fault
+from dxops.rooms.logs.elastic.reading import NAME_PARAMETERS, QUERY_PARAMETERS, Names, answered, may_read, read_fault
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.searching import SHARDS, Searcher
 from dxops.rooms.logs.streams import stream_fields
@@ -16,9 +16,8 @@ from dxops.wire.elastic.names import read_flag
 from dxops.wire.es.search import parse_count
 from dxops.wire.query_tree import Ids, both
 
-_QUERY: Final = frozenset({"q", "df", "default_operator", "analyzer", "analyze_wildcard", "lenient"})
-_VALIDATE: Final = _QUERY | NAME_PARAMETERS | {"explain", "rewrite", "all_shards"}
-_EXPLAIN: Final = _QUERY | {"preference", "routing", "_source", "_source_includes", "_source_excludes"}
+_VALIDATE: Final = QUERY_PARAMETERS | NAME_PARAMETERS | {"explain", "rewrite", "all_shards"}
+_EXPLAIN: Final = QUERY_PARAMETERS | {"preference", "routing", "_source", "_source_includes", "_source_excludes"}
 _NO_TEMPLATES: Final = "dxops has no search templates; send the search itself"
 _REFUSED: Final = {
     "_termvectors": "documents have no term vectors here; see _terms_enum and the field statistics of the console",
@@ -79,7 +78,7 @@ class Checking:
         target = await self._names.target(index, asked.parameters)
         value: dict[str, Any] = {"_shards": SHARDS, "valid": True}
         try:
-            query = parse_count(body, {key: each for key, each in asked.parameters.items() if key in _QUERY})
+            query = parse_count(body, {key: each for key, each in asked.parameters.items() if key in QUERY_PARAMETERS})
             await self._searcher.check(query, target)
             shown: dict[str, Any] = {"valid": True, "explanation": type(query).__name__}
         except DxopsError as error:
@@ -101,7 +100,7 @@ class Checking:
         body = await asked.json()
         target = await self._names.target(index, {})
         try:
-            query = parse_count(body, {key: each for key, each in asked.parameters.items() if key in _QUERY})
+            query = parse_count(body, {key: each for key, each in asked.parameters.items() if key in QUERY_PARAMETERS})
             exists = await self._searcher.count(Ids((id_,)), target)
             matched = bool(exists and await self._searcher.count(both([Ids((id_,)), query]), target))
         except DxopsError as error:

@@ -28,6 +28,7 @@ from dxops.rooms.logs.rolling import Measured, age_ms, due, read_conditions, rol
 from dxops.rooms.logs.searching import SHARDS
 from dxops.rooms.logs.settings import HIDDEN
 from dxops.rooms.logs.sizes import documents_since, sizes
+from dxops.rooms.logs.templates import part_of
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument, index_not_found
 from dxops.wire.elastic.names import read_flag
 
@@ -103,7 +104,7 @@ class DataStreams:
         found = await sizes(self._store, [stream.name for stream in streams])
         rows = [
             {"data_stream": stream.name, "backing_indices": len(stream.backing),
-             "store_size_bytes": found.of(stream.name).size_bytes, "maximum_timestamp": found.of(stream.name).newest_ms}
+             "store_size_bytes": found.of(stream.name).size_bytes, "maximum_timestamp": found.of(stream.name).last_ms}
             for stream in streams
         ]  # fmt: skip
         value = {
@@ -151,7 +152,9 @@ class DataStreams:
         rest = {key: value for key, value in body.items() if key != "conditions"}
         moment = self._registry.moment()
         _, old, new = rolled(self._registry.catalog, target, new_index, rest, moment)
-        may_make(asked, "indices:admin/rollover", [] if target in naming.known.data_streams else [new])
+        if target not in naming.known.data_streams:
+            # an alias may be of others' streams too, and then takes their documents along
+            may_make(asked, "indices:admin/rollover", [old, new, *part_of(body.get("aliases"))])
         measured = await self._measured(target, moment.now_ms) if conditions else Measured(0, 0, 0)
         dry = read_flag("dry_run", asked.parameters.get("dry_run", "false"))
         happens = due(conditions, measured)

@@ -104,8 +104,9 @@ class Indices:
         is_flat = _flag(asked, "flat_settings")
         value: dict[str, Any] = {}
         mappings: Mapping[str, Mapping[str, Any]] = {}
-        with suppress(Unavailable):  # what was put is shown all the same: a shipper's start asks for it
-            mappings = await mappings_of(self._store, self._names, found.streams)
+        if asked.caller.may_read:  # who only writes is shown what was put: a shipper's start asks for it
+            with suppress(Unavailable):
+                mappings = await mappings_of(self._store, self._names, found.streams)
         for name in found.streams:
             stream = stream_or_unknown(catalog, name)
             mapping = mappings.get(name, stream.mappings)

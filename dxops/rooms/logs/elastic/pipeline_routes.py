@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
+from typing import Final
 
 from dxops.rooms.logs.catalog import Catalog
 from dxops.rooms.logs.describing import delete_definitions, put_definition
@@ -27,12 +29,15 @@ from dxops.wire.elastic.ingest.pipeline import Pipeline, find_loops, read_pipeli
 from dxops.wire.elastic.ingest.simulate import simulate
 from dxops.wire.elastic.names import read_flag
 
+_SIMULATION_S: Final = 10.0
+
 
 class PipelineRoutes:
     """`_ingest/pipeline`, `_simulate`, `_ingest/processor/grok`."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._simulating = asyncio.Semaphore(1)  # of the threads that writing needs too
 
     async def answer(self, asked: Asked) -> Answer | None:
         """None for what is not one of these endpoints."""
@@ -113,14 +118,21 @@ class PipelineRoutes:
         return acknowledged(asked)
 
     async def _simulate(self, asked: Asked, name: str | None) -> Answer:
-        """Really runs, in a thread: a pattern may take its time."""
+        """Really runs, in a thread: a pattern may take its time. All of it has ten seconds: threads are few."""
         check_known(asked, "verbose")
         verbose = read_flag("verbose", asked.parameters.get("verbose", "false"))
         body = await object_of(asked, required=True)
-        now_ms = self._registry.moment().now_ms
-        value = await asyncio.to_thread(
-            simulate, body, self._registry.pipeline, now_ms=now_ms, name=name, verbose=verbose
-        )
+        now_ms, ends = self._registry.moment().now_ms, time.monotonic() + _SIMULATION_S
+
+        def tick() -> None:
+            if time.monotonic() > ends:
+                reason = f"the simulation takes longer than {_SIMULATION_S:.0f} s; send fewer documents"
+                raise ElasticRefused(illegal_argument(reason))
+
+        async with self._simulating:
+            value = await asyncio.to_thread(
+                simulate, body, self._registry.pipeline, now_ms=now_ms, name=name, verbose=verbose, tick=tick
+            )
         return answered(asked, value)
 
 

@@ -11,9 +11,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from dxops.base.asgi import Receive
 from dxops.base.errors import Throttled
 from dxops.engines.spool import SpoolFull
-from dxops.rooms.logs.elastic.asking import Answer, Receive, Send, headers_of, send_answer
+from dxops.rooms.logs.elastic.asking import Answer, Send, headers_of, send_answer
 from dxops.wire.elastic.errors import Fault, rejected_execution
 from dxops.wire.elastic.media import JSON
 

@@ -18,21 +18,17 @@ from dxops.rooms.logs.elastic.tabling import Tabling
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.esql.tables import Tables
 from dxops.rooms.logs.model import Rows
-from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.runs import Runs
 from dxops.rooms.logs.searching import Searcher
 from dxops.rooms.logs.tasks import Tasks
 from dxops.wire.elastic.auto_ids import AutoIds
 
 
-def readers(
-    store: Rows, writes: Writes, id_key: bytes, now_ms: Callable[[], int], registry: Registry | None = None
-) -> tuple[Reader, ...]:
+def readers(store: Rows, names: Names, writes: Writes, id_key: bytes, now_ms: Callable[[], int]) -> tuple[Reader, ...]:
     """What reads documents, and what changes them by a query. `id_key` makes the ids of documents and signs those of
     scrolls. `writes` knows what is not yet loaded."""
     ids = AutoIds(id_key)
     searcher = Searcher(store, ids, now_ms)
-    names = Names(store, now_ms, registry)
     changing = Changing(searcher, writes.writing, writes.piping, ids, now_ms)
     contexts, runs = Contexts(id_key), Runs(now_ms)
     reads = Reads(searcher, names, contexts, now_ms)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from dxops.base.errors import TooLarge, Unavailable
+from dxops.base.errors import DxopsError, TooLarge, Unavailable
 from dxops.rooms.logs.catalog import EMPTY, Catalog
 from dxops.rooms.logs.elastic.access import CALLER
-from dxops.rooms.logs.elastic.asking import Answer, Asked, Gone, Receive
+from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.model import Rows
-from dxops.rooms.logs.naming import Naming, Resolved, check_seen, naming_of, resolved
+from dxops.rooms.logs.naming import Naming, Resolved, check_seen, naming_of, resolved, write_target
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.searching import Target
 from dxops.rooms.logs.streams import stream_names
@@ -22,14 +21,13 @@ from dxops.wire.elastic.names import Options, read_options
 from dxops.wire.es.errors import EsError, error_body
 from dxops.wire.es.query import parse_query
 
-T = TypeVar("T")
-
 _NAMES_S: Final = 2.0
 _NAMINGS: Final = 64
 
 NAME_PARAMETERS: Final = frozenset(
     {"ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "local", "master_timeout"}
 )
+QUERY_PARAMETERS: Final = frozenset({"q", "df", "default_operator", "analyzer", "analyze_wildcard", "lenient"})
 
 
 class Names:
@@ -75,6 +73,10 @@ class Names:
         found = await self.resolved(expression, read_options(parameters))
         return Target(found.streams, upper_seq, _only(found) if found.filters else None)
 
+    def written(self, name: str) -> str:
+        """The stream that documents sent to a name go to. Raises `ElasticRefused`: an alias without a write index."""
+        return write_target(EMPTY if self._registry is None else self._registry.catalog, name)
+
     def declared(self, stream: str) -> Mapping[str, Any]:
         """The mapping that was put for a stream."""
         known = None if self._registry is None else self._registry.catalog.streams.get(stream)
@@ -115,29 +117,6 @@ def answered(asked: Asked, value: Any, status: int = 200) -> Answer:
     return Answer(status=status, body=asked.answering.encode(value), content_type=asked.answering.content_type)
 
 
-async def while_connected(asked: Asked, work: Coroutine[Any, Any, T]) -> T:
-    """`work`'s result; ended when the caller goes away, and its query with it. Only after the body was read.
-
-    Raises `Gone`.
-    """
-    running = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnected(asked.receive))
-    try:
-        await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            raise Gone
-        return running.result()
-    finally:
-        for task in (running, gone):
-            task.cancel()
-        await asyncio.gather(running, gone, return_exceptions=True)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
-
-
 def may_read(asked: Asked) -> None:
     """Raises `ElasticRefused` (403)."""
     if not asked.caller.may_read:
@@ -167,3 +146,10 @@ def read_fault(error: Exception, source: bytes = b"") -> Fault | None:
             caused_by=cause_, root=cause_,
         )  # fmt: skip
     return None
+
+
+def refuse(error: DxopsError, body: bytes = b"") -> None:
+    """Raise it in Elasticsearch's words where it has special ones. `body` is where it was found."""
+    fault = read_fault(error, body)
+    if fault is not None:
+        raise ElasticRefused(fault) from error

@@ -9,10 +9,11 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from dxops.base.asgi import while_connected
 from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.contexts import Context, Contexts, expiry
-from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read, read_fault, while_connected
+from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read, read_fault, refuse
 from dxops.rooms.logs.searching import SHARDS, Searcher
 from dxops.wire.elastic.errors import ElasticRefused, fault_of, illegal_argument
 from dxops.wire.elastic.media import check_parameters
@@ -70,7 +71,7 @@ class Reads:
         try:
             return parse_search(_json(body), asked.parameters)
         except DxopsError as error:
-            _refuse(error, body)
+            refuse(error, body)
             raise
 
     async def run(self, asked: Asked, request: SearchRequest, index: str) -> dict[str, Any]:
@@ -91,10 +92,10 @@ class Reads:
                     options=dict(asked.parameters),
                     body=body,
                 )
-                return await while_connected(asked, self._page(asked, request, context))
-            return await while_connected(asked, self._run(asked, request, index))
+                return await while_connected(asked.receive, self._page(asked, request, context))
+            return await while_connected(asked.receive, self._run(asked, request, index))
         except DxopsError as error:
-            _refuse(error, body)
+            refuse(error, body)
             raise
 
     async def _run(self, asked: Asked, request: SearchRequest, index: str) -> dict[str, Any]:
@@ -139,9 +140,9 @@ class Reads:
             request = parse_search(_json(context.body), context.options)
             keep_ms = duration_ms(given["scroll"], "scroll") if "scroll" in given else request.scroll_ms or 0
             context = msgspec.structs.replace(context, expires_ms=expiry(self._now_ms(), keep_ms))
-            return answered(asked, await while_connected(asked, self._page(asked, request, context)))
+            return answered(asked, await while_connected(asked.receive, self._page(asked, request, context)))
         except DxopsError as error:
-            _refuse(error)
+            refuse(error)
             raise
 
     async def _open_pit(self, asked: Asked, index: str) -> Answer:
@@ -170,9 +171,9 @@ class Reads:
         try:
             query = parse_count(_json(body), asked.parameters)
             target = await self._names.target(index, asked.parameters)
-            count = await while_connected(asked, self._searcher.count(query, target))
+            count = await while_connected(asked.receive, self._searcher.count(query, target))
         except DxopsError as error:
-            _refuse(error, body)
+            refuse(error, body)
             raise
         return answered(asked, {"count": count, "_shards": SHARDS})
 
@@ -183,9 +184,9 @@ class Reads:
         try:
             items = parse_msearch(await asked.body(), parameters)
         except DxopsError as error:
-            _refuse(error)
+            refuse(error)
             raise
-        responses = await while_connected(asked, self._all(asked, index, items))
+        responses = await while_connected(asked.receive, self._all(asked, index, items))
         return answered(asked, {"took": _took(started), "responses": responses})
 
     async def _all(self, asked: Asked, index: str, items: Sequence[MsearchItem]) -> list[dict[str, Any]]:
@@ -224,13 +225,6 @@ async def _object(asked: Asked) -> dict[str, Any]:
     if body is not None and not isinstance(body, dict):
         raise ElasticRefused(illegal_argument("the body must be an object"))
     return body or {}
-
-
-def _refuse(error: DxopsError, body: bytes = b"") -> None:
-    """Raise it in Elasticsearch's words where it has special ones."""
-    fault = read_fault(error, body)
-    if fault is not None:
-        raise ElasticRefused(fault) from error
 
 
 def _took(started: float) -> int:

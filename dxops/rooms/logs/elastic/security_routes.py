@@ -13,7 +13,8 @@ from dxops.rooms.logs.elastic.reading import answered
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.rolling import age_ms
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument, resource_not_found
-from dxops.wire.elastic.names import index_name_fault, matches_any, read_flag, wildcard_matches
+from dxops.wire.elastic.names import index_name_fault, matches_any, read_flag
+from dxops.wire.name_patterns import name_matches
 
 _READS: Final = frozenset({"read", "view_index_metadata", "monitor"})
 _WRITES: Final = frozenset(
@@ -80,9 +81,9 @@ class SecurityRoutes:
         given = asked.parameters
         found = [
             key
-            for key in await self._keys.listed()
+            for key in await self._seen(asked.caller)
             if (not given.get("id") or key.id == given["id"])
-            and (not given.get("name") or wildcard_matches(given["name"], key.name))
+            and (not given.get("name") or name_matches(given["name"], key.name))
             and not (key.revoked and read_flag("active_only", given.get("active_only", "false")))
         ]
         if given.get("id") and not found:
@@ -96,7 +97,7 @@ class SecurityRoutes:
         name = body.get("name")
         if not isinstance(ids, list) or not (ids or name):
             raise ElasticRefused(illegal_argument("One of [ids] or [name] must be specified"))
-        every = await self._keys.listed()
+        every = await self._seen(asked.caller)
         meant = [key for key in every if key.id in ids or (name and key.name == name)]
         if ids and not meant:
             raise ElasticRefused(resource_not_found(f"api key with id [{ids[0]}] not found"))
@@ -107,15 +108,22 @@ class SecurityRoutes:
         }  # fmt: skip
         return answered(asked, value)
 
+    async def _seen(self, caller: Caller) -> list[ApiKey]:
+        """Who administers sees those of its person; any other key lies on some machine, and is shown itself alone."""
+        every = await self._keys.listed()
+        if caller.may_manage and caller.streams is None:
+            return every
+        return [key for key in every if key.id == caller.key_id]
+
     async def _has_privileges(self, asked: Asked) -> Answer:
         check_known(asked)
         body, caller = await object_of(asked, required=True), asked.caller
-        cluster = {str(each): _has(caller, str(each), None) for each in body.get("cluster") or []}
+        cluster = {each: _has(caller, each, None) for each in _texts(body.get("cluster"))}
         index: dict[str, dict[str, bool]] = {}
-        for each in body.get("index") or []:
-            names = each.get("names", [])
-            for name in [names] if isinstance(names, str) else names:
-                index.setdefault(name, {}).update({one: _has(caller, one, name) for one in each.get("privileges", [])})
+        for each in _objects(body.get("index"), "index"):
+            for name in _texts(each.get("names")):
+                privileges = _texts(each.get("privileges"))
+                index.setdefault(name, {}).update({one: _has(caller, one, name) for one in privileges})
         every = all(cluster.values()) and all(all(each.values()) for each in index.values())
         value = {
             "username": caller.label, "has_all_requested": every, "cluster": cluster, "index": index,
@@ -138,7 +146,7 @@ def wanted(descriptors: object, caller: Caller) -> tuple[bool, bool, bool, tuple
         if not isinstance(role, Mapping):
             raise ElasticRefused(illegal_argument("a role descriptor must be an object"))
         cluster |= set(_texts(role.get("cluster")))
-        for each in role.get("indices") or role.get("index") or []:
+        for each in _objects(role.get("indices") or role.get("index"), "indices"):
             if each.get("query") or each.get("field_security"):
                 reason = "document and field level security are not supported; limit a key to indices"
                 raise ElasticRefused(illegal_argument(reason))
@@ -214,6 +222,18 @@ def _shown(key: ApiKey) -> dict[str, Any]:
     return value if key.expires_ms is None else {**value, "expiration": key.expires_ms}
 
 
+def _objects(value: object, name: str) -> list[Mapping[str, Any]]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+        raise ElasticRefused(illegal_argument(f"[{name}] must be a list of objects"))
+    return value
+
+
 def _texts(value: object) -> list[str]:
+    if value is None:
+        return []
     found = [value] if isinstance(value, str) else value
-    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ElasticRefused(illegal_argument("names and privileges must be texts"))
+    return found

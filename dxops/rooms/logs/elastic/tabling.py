@@ -10,16 +10,17 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from dxops.base.asgi import while_connected
 from dxops.base.errors import DxopsError
 from dxops.rooms.logs.elastic.access import owner_of
 from dxops.rooms.logs.elastic.asking import Answer, Asked
-from dxops.rooms.logs.elastic.async_search import read_keep, read_wait
+from dxops.rooms.logs.elastic.async_search import KEEP_MS, found_run, read_keep, read_wait
 from dxops.rooms.logs.elastic.contexts import Context, Contexts, expiry
-from dxops.rooms.logs.elastic.reading import Names, answered, may_read, read_fault, while_connected
+from dxops.rooms.logs.elastic.reading import Names, answered, may_read, read_fault, refuse
 from dxops.rooms.logs.esql.tables import Question, Table, Tables
 from dxops.rooms.logs.runs import Run, Runs
 from dxops.rooms.logs.searching import Searcher, Target
-from dxops.wire.elastic.errors import ElasticRefused, dumps, fault_of, illegal_argument, resource_not_found
+from dxops.wire.elastic.errors import ElasticRefused, dumps, fault_of, illegal_argument
 from dxops.wire.elastic.media import check_parameters
 from dxops.wire.elastic.tables import CONTENT_TYPES, table_format, table_text
 from dxops.wire.es.body import Body
@@ -34,7 +35,6 @@ from dxops.wire.query_tree import All, Node
 
 KIND: Final = "esql"
 _SHOWN: Final = frozenset({"format", "delimiter", "drop_null_columns", "allow_partial_results"})
-_KEEP_MS: Final = 5 * 86_400_000
 _CURSOR_MS: Final = 45_000
 _MAX_FETCH: Final = 10_000
 _SQL_TYPES: Final = {"date": "datetime"}
@@ -88,9 +88,9 @@ class Tabling:
         form = table_format(asked.parameters.get("format", ""), asked.headers.get("accept", ""))
         try:
             question, columnar = await self._esql(await asked.json())
-            table = await while_connected(asked, self._tables.run(question))
+            table = await while_connected(asked.receive, self._tables.run(question))
         except DxopsError as error:
-            _refuse(error)
+            refuse(error)
             raise
         if form != "json":
             return self._text(asked, form, [name for name, _ in table.columns], table.rows)
@@ -103,11 +103,11 @@ class Tabling:
         try:
             body = await asked.json()
             given = {str(key): str(value) for key, value in body.items()} if isinstance(body, dict) else {}
-            keep_ms, wait_s = read_keep(given) or _KEEP_MS, read_wait(given, "1s")
+            keep_ms, wait_s = read_keep(given) or KEEP_MS, read_wait(given, "1s")
             keeps = isinstance(body, dict) and body.get("keep_on_completion") is True
             question, columnar = await self._esql(body)
         except DxopsError as error:
-            _refuse(error)
+            refuse(error)
             raise
 
         async def work() -> bytes:
@@ -126,11 +126,7 @@ class Tabling:
         return answered(asked, _run_value(run))
 
     def _found(self, asked: Asked, id_: str, *, keep_ms: int | None = None) -> Run:
-        may_read(asked)
-        run = self._runs.find(id_, owner_of(asked.caller), KIND, keep_ms=keep_ms)
-        if run is None:
-            raise ElasticRefused(resource_not_found(id_[:200]))
-        return run
+        return found_run(self._runs, asked, id_, KIND, keep_ms)
 
     async def _esql(self, value: Any) -> tuple[Question, bool]:
         body = Body("esql", {} if value is None else value)
@@ -200,7 +196,7 @@ class Tabling:
                 offset, upper = 0, await self._searcher.last_seq()
             return await self._page(asked, asking, form, offset, upper)
         except DxopsError as error:
-            _refuse(error)
+            refuse(error)
             raise
 
     async def _page(self, asked: Asked, asking: _Sql, form: str, offset: int, upper_seq: int) -> Answer:
@@ -213,7 +209,7 @@ class Tabling:
             offset=offset,
             size=asking.fetch_size + 1,
         )
-        table = await while_connected(asked, self._tables.run(question))
+        table = await while_connected(asked.receive, self._tables.run(question))
         rows = table.rows[: asking.fetch_size]
         cursor = ""
         if len(table.rows) > asking.fetch_size:
@@ -307,9 +303,3 @@ def _run_value(run: Run, *, named: bool = True) -> dict[str, Any]:
     if answer is None:
         return {**head, "is_running": True}
     return {**head, "is_running": False, **orjson.loads(answer)}
-
-
-def _refuse(error: DxopsError) -> None:
-    fault = read_fault(error)
-    if fault is not None:
-        raise ElasticRefused(fault) from error

@@ -15,6 +15,7 @@ from dxops.rooms.logs.elastic.administering import (
     check_definition_name,
     check_known,
     chosen,
+    may_make,
     may_manage_all,
     may_put,
     object_of,
@@ -26,7 +27,7 @@ from dxops.rooms.logs.elastic.reading import answered
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.settings import flat, nested
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument, resource_not_found
-from dxops.wire.elastic.names import read_flag
+from dxops.wire.elastic.names import read_flag, read_long
 
 _KINDS: Mapping[str, tuple[DefinitionKind, str, str]] = {
     "_index_template": ("index_template", "index_templates", "index_template"),
@@ -90,8 +91,8 @@ class Templates:
         family = asked.path[0]
         kind: DefinitionKind = "template" if family == "_template" else _KINDS[family][0]
         body = await object_of(asked, required=True)
-        if kind == "template" and asked.parameters.get("order", "").lstrip("-").isdigit():
-            body = {**body, "order": int(asked.parameters["order"])}
+        if kind == "template" and "order" in asked.parameters:
+            body = {**body, "order": read_long("order", asked.parameters["order"])}
         may_put(asked, self._registry.catalog, kind, name, body)
         create = read_flag("create", asked.parameters.get("create", "false"))
 
@@ -131,6 +132,7 @@ class Templates:
 
     async def _simulate_index(self, asked: Asked, name: str) -> Answer:
         check_known(asked, "create", "cause")
+        may_make(asked, "indices:admin/index_template/simulate_index", [name])
         catalog, body = self._registry.catalog, await object_of(asked)
         if body:
             _check(catalog, "index_template", "_simulated", body)
@@ -144,7 +146,8 @@ class Templates:
             _check(catalog, "index_template", name or "_simulated", body)
         else:
             known = templates.index_templates(catalog)
-            if name is None or name not in known:
+            seen = [*templates.BUILT_IN, *seen_templates(catalog, "index_template", asked.caller.streams)]
+            if name is None or name not in known or name not in seen:
                 reason = f"unable to simulate template [{name}] that does not exist"
                 raise ElasticRefused(illegal_argument(reason))
             body = dict(known[name].body)

@@ -26,7 +26,7 @@ from dxops.wire.elastic.bulk_answer import Outcome, encode_answer
 from dxops.wire.elastic.errors import ElasticRefused, Fault, illegal_argument, security
 from dxops.wire.elastic.handshake import speaks_7
 from dxops.wire.elastic.media import check_parameters
-from dxops.wire.elastic.names import read_flag
+from dxops.wire.elastic.names import read_flag, read_long
 from dxops.wire.es.fields import names, parse_source_parameter
 
 _BULK_PARAMETERS: Final = frozenset(
@@ -181,9 +181,7 @@ def _action(index: str, name: str | None, given: Mapping[str, str]) -> dict[str,
             action[key] = read_flag(key, given[key])
     for key in ("if_seq_no", "if_primary_term", "retry_on_conflict"):
         if key in given:
-            if not given[key].isdigit():
-                raise ElasticRefused(illegal_argument(f"Failed to parse long parameter [{key}]"))
-            action[key] = int(given[key])
+            action[key] = read_long(key, given[key])
     return action
 
 

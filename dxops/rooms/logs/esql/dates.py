@@ -63,6 +63,7 @@ _STEPS: Final = (
     (30, "minute"), (1, "hour"), (3, "hour"), (12, "hour"), (1, "day"), (7, "day"), (1, "month"), (3, "month"),
     (1, "year"),
 )  # fmt: skip
+MAX_BUCKETS: Final = 10_000
 _SECONDS: Final = {
     "millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2_592_000,
     "quarter": 7_776_000, "year": 31_536_000,
@@ -114,9 +115,11 @@ def _bucket(dates: Dates, given: Sequence[Value], name: str) -> Value:
     size = constant(given[1], name)
     if given[0].type in NUMBERS:
         what = number(given[0], name)
+        if any(each.type not in NUMBERS for each in given[1:]):
+            raise Misuse(f"[{name}] of a number needs a size, or a count of buckets with a first and a last number")
         if len(given) == 4:
             low, high = float(constant(given[2], name)), float(constant(given[3], name))
-            size = _round_size((high - low) / max(1, int(size)))
+            size = _round_size((high - low) / min(max(1, size), MAX_BUCKETS))
         if not isinstance(size, int | float) or size <= 0:
             raise Misuse(f"[{name}] needs a size above zero")
         return Value(f"floor({what} / {float(size)!r}) * {float(size)!r}", DOUBLE)

@@ -23,7 +23,8 @@ from dxops.rooms.logs.esql.values import (
     Value,
 )
 from dxops.rooms.logs.fields import is_message, is_time, literal, value_of
-from dxops.rooms.logs.filters import Times, condition
+from dxops.rooms.logs.filters import condition
+from dxops.rooms.logs.times import Times
 from dxops.rooms.logs.values import Kinds, numbers, texts
 from dxops.wire.esql import plan as p
 from dxops.wire.esql.uses import ALL, names_in, used_after
@@ -107,13 +108,13 @@ class _Stage:
         self.source = source
         self.columns = columns
         self.wheres: list[str] = []
-        self.order: list[str] = []
+        self.order: list[tuple[str, str]] = []  # SQL, and which way
         self.limit: int | None = None
         self.of_documents = of_documents
 
     def select(self, shown: list[str]) -> str:
         where = f" WHERE {' AND '.join(self.wheres)}" if self.wheres else ""
-        order = f" ORDER BY {', '.join(self.order)}" if self.order else ""
+        order = f" ORDER BY {', '.join(f'{sql} {way}' for sql, way in self.order)}" if self.order else ""
         limit = f" LIMIT {self.limit}" if self.limit is not None else ""
         return f"SELECT {', '.join(shown) or '1'} FROM {self.source}{where}{order}{limit}"  # noqa: S608
 
@@ -140,9 +141,10 @@ class Compiler:
             raise Refused(f"the result has {len(stage.columns)} columns, more than {MAX_COLUMNS}", hint="use KEEP")
         if pages:
             if stage.of_documents:
-                stage.order += ["ts DESC", "seq DESC"]
+                stage.order += [("ts", "DESC"), ("seq", "DESC")]
             elif not stage.order:
-                stage.order += [str(place + 1) for place, each in enumerate(stage.columns.values()) if not each.several]
+                numbered = enumerate(stage.columns.values(), 1)
+                stage.order += [(str(place), "ASC") for place, each in numbered if not each.several]
         else:
             stage.limit = min(most, DEFAULT_ROWS if stage.limit is None else stage.limit)
         shown = [_output(value) for value in stage.columns.values()]
@@ -258,7 +260,7 @@ class Compiler:
             columns[name] = value
         self._stage = _Stage(f"({inner})", columns)
 
-    def _key(self, key: p.SortBy) -> str:
+    def _key(self, key: p.SortBy) -> tuple[str, str]:
         value = self._expressions().value(key.expression)
         if value.type in (SPAN, SOURCE):
             raise Misuse("cannot sort by this")
@@ -266,7 +268,7 @@ class Compiler:
         if value.several:
             ordered = f"arraySort({value.sql})[{-1 if key.descending else 1}]"
             sql = f"if(empty({value.sql}), NULL, {ordered})"
-        return f"{sql} {'DESC' if key.descending else 'ASC'} NULLS {'FIRST' if key.nulls_first else 'LAST'}"
+        return sql, f"{'DESC' if key.descending else 'ASC'} NULLS {'FIRST' if key.nulls_first else 'LAST'}"
 
     def _keep(self, patterns: tuple[str, ...]) -> None:
         columns: dict[str, Value] = {}
@@ -311,10 +313,9 @@ class Compiler:
             }
         shown = [f"{value.sql} AS c{place}" for place, value in enumerate(wanted.values())]
         order = []
-        for place, key in enumerate(stage.order):
-            sql, way = _split_order(key)
+        for place, (sql, way) in enumerate(stage.order):
             shown.append(f"{sql} AS o{place}")
-            order.append(f"o{place}{way}")
+            order.append((f"o{place}", way))
         columns = {
             name: Value(f"c{place}", value.type, value.several, mixed=value.mixed)
             for place, (name, value) in enumerate(wanted.items())
@@ -322,15 +323,6 @@ class Compiler:
         made = _Stage(f"({stage.select(shown)})", columns)
         made.order = order
         return made
-
-
-def _split_order(key: str) -> tuple[str, str]:
-    for way in (" ASC NULLS", " DESC NULLS"):
-        sql, found, rest = key.rpartition(way)
-        if found:
-            return sql, found + rest
-    sql, _, way = key.rpartition(" ")
-    return sql, f" {way}"
 
 
 def _grouping(value: Value) -> str:

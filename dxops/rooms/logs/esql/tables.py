@@ -14,16 +14,16 @@ from dxops.rooms.logs.esql.dates import Dates
 from dxops.rooms.logs.esql.stages import ID, METADATA, Compiler, Documents, NotAColumn, Shown, Statement
 from dxops.rooms.logs.esql.values import BOOLEAN, DATE, DOUBLE, KEYWORD, LONG, SOURCE, Misuse
 from dxops.rooms.logs.fields import literals
-from dxops.rooms.logs.filters import Times
 from dxops.rooms.logs.model import Rows, Selection
 from dxops.rooms.logs.searching import Target
 from dxops.rooms.logs.selecting import where
+from dxops.rooms.logs.statements import CAPS
+from dxops.rooms.logs.times import Times, times_at
 from dxops.rooms.logs.values import Kinds, read_kinds
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
 from dxops.wire.elastic.documents import read_document
 from dxops.wire.es.date_format import format_ms
-from dxops.wire.es.dates import parse_date
 from dxops.wire.es.errors import EsError
 from dxops.wire.esql import plan as p
 from dxops.wire.esql.errors import VERIFICATION, EsqlError
@@ -34,13 +34,11 @@ from dxops.wire.name_patterns import name_matches
 _TIME: Final = "@timestamp"
 _MAX_FIELDS: Final = 10_000
 _CAPS: Final = {
-    "max_query_size": 16 << 20,
+    **CAPS,
     "max_ast_elements": 500_000,
     "max_expanded_ast_elements": 5_000_000,
     "max_parser_depth": 5_000,
     "max_result_bytes": 64 << 20,
-    "result_overflow_mode": "throw",
-    "timeout_overflow_mode": "throw",
     "max_execution_time": 30,
 }
 
@@ -86,7 +84,7 @@ class Tables:
 
     async def _compiled(self, question: Question) -> Statement:
         now_ms = self._now_ms()
-        times = self._times(now_ms)
+        times = times_at(now_ms, self._ids.seq_of)
         documents = None
         if isinstance(question.plan.commands[0], p.From):
             documents = await self._documents(question, times)
@@ -97,15 +95,6 @@ class Tables:
             _unknown(error.name, question.text)
         except Misuse as error:
             raise EsError(VERIFICATION, f"Found 1 problem\n{error.message}") from error
-
-    def _times(self, now_ms: int) -> Times:
-        def resolve(bound: tree.Scalar, up: bool, form: str | None, zone: str | None) -> int | None:
-            try:
-                return parse_date(bound, now_ms, round_up=up, format=form, time_zone=zone)
-            except EsError:
-                return None
-
-        return Times(resolve, self._ids.seq_of)
 
     async def _documents(self, question: Question, times: Times) -> Documents:
         target = question.target

@@ -168,8 +168,10 @@ def _nothing(_document: Document) -> None:
 class Run:
     """The state of one document's way through its pipelines."""
 
-    def __init__(self, lookup: Lookup, trace: Trace | None = None) -> None:
+    def __init__(self, lookup: Lookup, trace: Trace | None = None, tick: Callable[[], None] | None = None) -> None:
+        """`tick` is called before each processor; what it raises ends the run."""
         self._lookup = lookup
+        self._tick = tick
         self.trace = trace
         self.stack: list[str] = []
         self._steps = 0
@@ -177,6 +179,8 @@ class Run:
     def step(self) -> None:
         """Counts. Raises `ProcessorFailure` when pipelines multiply each other."""
         self._steps += 1
+        if self._tick is not None:
+            self._tick()
         if self._steps > MAX_STEPS:
             raise ProcessorFailure(f"more than {MAX_STEPS} processors ran on one document")
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dxops.wire.elastic.documents import read_document
-from dxops.wire.elastic.errors import ElasticRefused
+from dxops.wire.elastic.errors import ElasticRefused, Fault
 from dxops.wire.elastic.ingest.document import Document, ProcessorFailure
 from dxops.wire.elastic.ingest.pipeline import PROCESSORS, Pipeline, find_loops, ingest, read_pipeline
 from dxops.wire.elastic.ingest.simulate import simulate
@@ -360,3 +360,22 @@ def test_hostile_definitions_and_documents_end_in_words(given_processors: Any, s
         run(source, p=definition)
     except (ElasticRefused, ProcessorFailure):
         return
+
+
+def test_a_simulation_shows_so_much_and_takes_so_long() -> None:
+    sets = [{"set": {"field": f"a{n}", "value": n}} for n in range(1_000)]
+    large = {"n": list(range(2_000))}
+    body = {"pipeline": {"processors": sets}, "docs": [{"_source": large}]}
+    assert simulate(body, pipelines().get, now_ms=NOW)["docs"][0]["doc"]["_source"]["a999"] == 999
+    with pytest.raises(ElasticRefused, match="too much to show"):
+        simulate(body, pipelines().get, now_ms=NOW, verbose=True)
+    steps = iter(range(1_500))
+
+    def tick() -> None:
+        if next(steps, None) is None:
+            raise ElasticRefused(Fault(type="t", reason="too long"))
+
+    body["docs"] = [{"_source": {}}, {"_source": {}}]
+    body["pipeline"]["on_failure"] = [{"set": {"field": "e", "value": 1}}]
+    with pytest.raises(ElasticRefused, match="too long"):
+        simulate(body, pipelines().get, now_ms=NOW, tick=tick)
