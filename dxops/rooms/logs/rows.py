@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain
 from typing import Final, TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ from dxops.rooms.logs.hot import COLUMNS, Hot
 from dxops.wire.clickhouse_native import Column, Dictionary, block, low_cardinality, maps_of_few_keys, numbers, strings
 from dxops.wire.logs.document import FLAG, LIST, NUMBER, WHOLE, slots
 from dxops.wire.logs.frame import LogFrame
-from dxops.wire.logs.shapes import Shapes
+from dxops.wire.logs.shapes import Alike, Shapes
 
 MIN_TIME_MS: Final = -2_208_988_800_000  # 1900-01-01, where DateTime64 begins
 MAX_TIME_MS: Final = 10_413_791_999_999  # 2299-12-31, where it ends
@@ -103,51 +103,53 @@ class _Batch:
         streams: Sequence[bytes],
     ) -> None:
         """Documents by template, so that nearly everything is done a column at a time. The store orders them."""
-        times = _picked(frame.times_ms, live)
-        sizes = list(map(len, documents))
-        groups = self._shapes.split(documents, times)
-        if any(len(group.names) * len(group.places) != len(group.values) for group in groups):
-            raise ValueError("names and values of documents do not agree")  # one column would be read as another
-        for group in groups:
-            rows = len(group.places)
-            places = _picked(live, group.places)
-            of_group = _picked(times, group.places)
-            self._times.extend(_clipped(of_group))
-            self._sequence.extend([base + place for place in places])
-            self._received.extend(array("q", [received_ms]) * rows)
-            self._versions.extend(array("I", [1]) * rows if frame.versions is None else _picked(frame.versions, places))
-            self._flags += bytes(rows) if frame.flags is None else bytes(_picked(frame.flags, places))
-            self._ids.append(_ids(frame, places))
-            self._templates.add_same(group.template, rows)
-            self._messages.append(b"".join(strings(group.messages)))
-            self._keys.append((group.names, rows))
-            self._values.append(b"".join(strings(group.values)))
-            self._hot.add(self._hot_columns, group.names, group.values, rows)
-            self._names_of[group.template] = group.names
-            which = [0] if frame.index_of is None else _picked(frame.index_of, places)
-            if which.count(which[0]) == len(which):
-                self._streams.add_same(streams[which[0]], rows)
-                self._count(group.template, [streams[which[0]]], of_group, _picked(sizes, group.places))
-            else:
-                of_rows = list(map(streams.__getitem__, which))
-                self._streams.add(of_rows)
-                self._count(group.template, of_rows, of_group, _picked(sizes, group.places))
-
-    def _count(self, template: bytes, streams: Sequence[bytes], times: Sequence[int], sizes: Sequence[int]) -> None:
-        """Documents of one template: all of one stream, or with the stream of each."""
+        groups = self._shapes.split(documents, _picked(frame.times_ms, live))
+        places = _joined([group.places for group in groups])
+        sizes = _picked(list(map(len, documents)), places)
+        places = _picked(live, places)
+        rows = len(places)
+        times = _picked(frame.times_ms, places)
+        self._times.extend(_clipped(times))
+        self._sequence.extend([base + place for place in places])
+        self._received.extend(array("q", [received_ms]) * rows)
+        self._versions.extend(array("I", [1]) * rows if frame.versions is None else _picked(frame.versions, places))
+        self._flags += bytes(rows) if frame.flags is None else bytes(_picked(frame.flags, places))
+        self._ids.append(_ids(frame, places))
+        which = None if frame.index_of is None else _picked(frame.index_of, places)
+        if which is None:
+            self._streams.add_same(streams[0], rows)
+        else:
+            self._streams.add_meant(which, streams.__getitem__)
         first, last = _day(min(times)), _day(max(times))
-        if len(streams) == 1 and first == last:
-            key = streams[0], first
-            self._seen[*key, template] += len(times)
-            self._documents[key] += len(times)
-            self._bytes[key] += sum(sizes)
-            return
-        days = repeat(first) if first == last else map(_day, times)
-        of_rows = repeat(streams[0]) if len(streams) == 1 else streams
-        for stream, day, size in zip(of_rows, days, sizes, strict=False):
-            self._seen[stream, day, template] += 1
-            self._documents[stream, day] += 1
-            self._bytes[stream, day] += size
+        days = [first] if first == last else list(map(_day, times))
+        start = 0
+        for group in groups:
+            stop = start + len(group.places)
+            self._add_group(group)
+            of_group = [0] if which is None else which[start:stop]
+            if of_group.count(of_group[0]) == len(of_group) and len(days) == 1:
+                self._count((streams[of_group[0]], first), group.template, stop - start, sum(sizes[start:stop]))
+            else:
+                for row in range(start, stop):
+                    key = streams[0 if which is None else which[row]], days[row if len(days) > 1 else 0]
+                    self._count(key, group.template, 1, sizes[row])
+            start = stop
+
+    def _add_group(self, group: Alike) -> None:
+        rows = len(group.places)
+        if len(group.names) * rows != len(group.values):  # one column would be read as another
+            raise ValueError("names and values of documents do not agree")
+        self._templates.add_same(group.template, rows)
+        self._messages.append(b"".join(strings(group.messages)))
+        self._keys.append((group.names, rows))
+        self._values.append(b"".join(strings(group.values)))
+        self._hot.add(self._hot_columns, group.names, group.values, rows)
+        self._names_of[group.template] = group.names
+
+    def _count(self, key: tuple[bytes, int], template: bytes, documents: int, size_bytes: int) -> None:
+        self._seen[*key, template] += documents
+        self._documents[key] += documents
+        self._bytes[key] += size_bytes
 
     def _by_stream(self) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}
@@ -216,12 +218,14 @@ T = TypeVar("T")
 
 
 def _picked(values: Sequence[T], places: Sequence[int]) -> Sequence[T]:
-    """Those at these places, which ascend."""
-    if len(places) == len(values):
-        return values
     if isinstance(places, range):
         return values[places.start : places.stop]
     return list(map(values.__getitem__, places))
+
+
+def _joined(parts: Sequence[Sequence[int]]) -> Sequence[int]:
+    """All places; as a range where none is out of order."""
+    return range(len(parts[0])) if len(parts) == 1 else list(chain.from_iterable(parts))
 
 
 def _ids(frame: LogFrame, places: Sequence[int]) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -177,11 +178,11 @@ class Shapes:
         times = [
             heads[ms // 60_000] + _SECONDS[(within := ms % 60_000) // 1000] + _MILLIS[within % 1000] for ms in times_ms
         ]
-        for place, line in enumerate(documents):
-            quotes = line.count(b'"')
+        counts = map(bytes.count, documents, repeat(b'"'))
+        escapes = map(bytes.__contains__, documents, repeat(ord("\\")))
+        for place, (line, time, quotes, backslash) in enumerate(zip(documents, times, counts, escapes, strict=True)):
             shapes = alike.get(quotes)
             if shapes is not None:
-                time, backslash = times[place], b"\\" in line
                 for index, shape in enumerate(shapes):
                     taken = shape.take(line, time, backslash)
                     if taken is not None:
