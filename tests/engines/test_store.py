@@ -199,7 +199,7 @@ def test_a_bomb_is_refused(store: StoreProcess) -> None:
     assert answer.status_code in (413, 400, 503, 500)
     assert store.rss_mb() - before < 300
     cut = httpx.post(store.url, params=params, content=gzip.compress(b"1\ta\n")[:-9], headers=headers)
-    assert (cut.status_code, store.sql("SELECT count() FROM shapes")) == (500, "0\n")
+    assert (cut.status_code, store.sql("SELECT count() FROM bombed")) == (500, "0\n")
     wrong = httpx.post(store.url, params=params, content=b"nonsense", headers=headers)
     assert wrong.status_code >= 400
 
