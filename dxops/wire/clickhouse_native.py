@@ -12,7 +12,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import TypeVar
 
 import msgspec
@@ -122,12 +122,11 @@ def maps_of_few_keys(runs: Sequence[tuple[tuple[bytes, ...], int]], values: Part
     """Map(LowCardinality(String), String) where rows share their keys: each run is the keys of so many rows one after
     the other, `values` what `strings` made of all values in order. The work is per run: 15 keys a row cost what one
     does."""
-    places: dict[bytes, int] = {}
+    distinct = dict.fromkeys(keys for keys, _ in runs)
+    places = {key: place for place, key in enumerate(dict.fromkeys(chain.from_iterable(distinct)))}
     ends = array("Q")
     end = 0
     for keys, rows in runs:
-        for key in keys:
-            places.setdefault(key, len(places))
         size = len(keys)
         ends.extend(range(end + size, end + size * rows + 1, size) if size else array("Q", [end]) * rows)
         end += size * rows

@@ -67,7 +67,16 @@ class Consumer:
     Not for several tasks at once.
     """
 
-    def __init__(self, machine: Machine, root: str, stream: str, name: str, spool_id: str, lock: Lock) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        root: str,
+        stream: str,
+        name: str,
+        spool_id: str,
+        lock: Lock,
+        kinds: frozenset[int] | None = None,
+    ) -> None:
         self.stream = stream
         self.name = name
         self.quarantine = Quarantine(machine, root, stream, name)
@@ -75,7 +84,7 @@ class Consumer:
         self._paths = SpoolPaths(root, stream)
         self._spool_id = spool_id
         self._lock = lock
-        self._reader = StreamReader(machine.disk, root, stream, spool_id)
+        self._reader = StreamReader(machine.disk, root, stream, spool_id, kinds=kinds)
         self._slots = Slots(machine.disk, f"{self._paths.consumers}/{name}")
         self._state = ConsumerState()
         self._whole = True
@@ -90,8 +99,10 @@ class Consumer:
         name: str,
         *,
         start: Literal["oldest", "newest"] = "oldest",
+        kinds: frozenset[int] | None = None,
     ) -> Consumer:
         """Take the consumer's place. A new one begins at `start` and from now on keeps segments from being deleted.
+        `kinds`: the payloads of other kinds of frames are of no interest, and come as b"".
 
         Waits until a writer has opened the spool once. Raises `Conflict` while another process has it, `SpoolFailed`
         when the disk does not answer, `DamagedState`.
@@ -109,7 +120,7 @@ class Consumer:
                     f"consumer '{name}' of stream '{stream}' is in use by another process",
                     hint="there may be one loader per spool; stop the other one",
                 )
-            consumer = cls(machine, root, stream, name, spool_id, lock)
+            consumer = cls(machine, root, stream, name, spool_id, lock, kinds)
             try:
                 consumer._take_up(start)
             except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeGuard
 
 import msgspec
 
@@ -18,6 +19,9 @@ from dxops.engines.spool.frames import (
 from dxops.engines.spool.model import Mark, Position, SpoolPaths, decode_mark
 from dxops.engines.spool.segments import SegmentReader, list_segments, segment_path
 from dxops.engines.spool.slots import Slots
+
+_HEADS_BYTES = 16 << 10
+"""What is read at a time where most payloads are passed over."""
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -69,9 +73,15 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class StreamReader:
-    """Reads one stream. Readers do not disturb each other or the writer."""
+    """Reads one stream. Readers do not disturb each other or the writer.
 
-    def __init__(self, disk: Disk, root: str, stream: str, spool_id: str) -> None:
+    `kinds`: the payloads of other kinds of frames are neither read nor checked, and come as b"".
+    """
+
+    def __init__(
+        self, disk: Disk, root: str, stream: str, spool_id: str, *, kinds: frozenset[int] | None = None
+    ) -> None:
+        self.kinds = kinds
         self._disk = disk
         self._paths = SpoolPaths(root, stream)
         self._stream = stream
@@ -85,8 +95,10 @@ class StreamReader:
 
     def oldest_received_at_ms(self, at: Position, mark: Mark) -> int | None:
         """When the frame at `at` came; None when nothing is there or it is damaged."""
-        if at.segment == mark.segment and at.offset >= mark.offset:
-            return None
+        if at.segment == mark.segment:
+            segment = self.segment(at.segment) if at.offset < mark.offset else None
+            head = segment.frame_head(at.offset, mark.offset) if segment is not None else None
+            return head.received_at_ms if head is not None else None
         read = self.read(at, mark, records=1, size_bytes=0)
         return read.first_received_at_ms or None
 
@@ -160,7 +172,8 @@ class StreamReader:
             file = self._disk.open(segment_path(self._paths, base), "read")
         except FileNotFoundError:
             return None
-        return SegmentReader(file, segment_key(self._spool_id, self._stream, base), base)
+        key = segment_key(self._spool_id, self._stream, base)
+        return SegmentReader(file, key, base) if self.kinds is None else SegmentReader(file, key, base, _HEADS_BYTES)
 
 
 class _Reading:
@@ -232,7 +245,7 @@ class _Reading:
             head = segment.frame_head(self._at.offset, end)
             if head is not None and self._pieces and self._is_full(head):
                 return False
-            whole = segment.frame(self._at.offset, end)
+            whole = (head, b"") if self._is_passed_over(head) else segment.frame(self._at.offset, end)
             if whole is not None and whole[0].seq <= self._at.seq < whole[0].next_seq:
                 self._take(*whole)
             elif doubted != self._at.offset:
@@ -241,6 +254,10 @@ class _Reading:
             else:
                 self._skip(segment, end)
         return True
+
+    def _is_passed_over(self, head: FrameHead | None) -> TypeGuard[FrameHead]:
+        kinds = self._reader.kinds
+        return head is not None and kinds is not None and head.kind not in kinds
 
     def _is_full(self, head: FrameHead) -> bool:
         if self._until is not None:
@@ -276,7 +293,7 @@ class _Reading:
 
 def unpacked(payload: bytes, flags: int) -> bytes:
     """The payload as it was given."""
-    if not flags & ZSTD:
+    if not flags & ZSTD or not payload:
         return payload
     import zstandard
 

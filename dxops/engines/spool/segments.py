@@ -29,8 +29,9 @@ class SegmentReader:
     Only offsets below the `end` that is passed in are looked at: what is behind it may not be durable.
     """
 
-    def __init__(self, file: File, key: Key, base: int) -> None:
+    def __init__(self, file: File, key: Key, base: int, window_bytes: int = _WINDOW_BYTES) -> None:
         self.base = base
+        self._window_bytes = window_bytes
         self._file = file
         self._key = key
         self._window = b""
@@ -89,7 +90,7 @@ class SegmentReader:
         length = min(length, end - offset)
         at = offset - self._start
         if at < 0 or at + length > len(self._window):
-            self._window = self._file.read(offset, min(max(length, _WINDOW_BYTES), end - offset))
+            self._window = self._file.read(offset, min(max(length, self._window_bytes), end - offset))
             self._start = offset
             at = 0
         return self._window, at

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 _SURVEY_S = 0.1
 _HURRIED_SURVEY_S = 0.008
 _SNAPSHOT_S = 1.0
+_MANY_PARTS = 64
+_JOINED_BYTES = 4 << 20
 
 
 class Spool:
@@ -245,6 +247,8 @@ class Spool:
             packed = self._packed(b"".join(parts))
             if len(packed) < length:
                 parts, length, flags = [packed], len(packed), ZSTD
+        if len(parts) > _MANY_PARTS and length <= _JOINED_BYTES:
+            parts = [b"".join(parts)]  # one copy costs less than to name each part to zlib and to the system
         crc = 0
         for part in parts:
             crc = zlib.crc32(part, crc)

@@ -28,7 +28,7 @@ _AGAIN_S: Final = 1.0
 
 async def catch_up(root: str, identities: Identities, places: Places) -> asyncio.Task[None]:
     """Apply all that is in the spool; then a task that goes on, so that segments are let go. Cancel it to end."""
-    consumer = await Consumer.open(this_machine(), root, STREAM, CONSUMER)
+    consumer = await Consumer.open(this_machine(), root, STREAM, CONSUMER, kinds=frozenset({WITH_IDS, FOLLOWED}))
     while True:
         try:
             batch = await asyncio.wait_for(consumer.next_batch(_LIMITS), _QUIET_S)

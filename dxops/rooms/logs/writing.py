@@ -78,7 +78,7 @@ class Writing:
         self.end = max(self.end, base + len(places))
         if len(places) == len(bulk):
             seqs: Sequence[int] = range(base, base + len(bulk))
-            return _outcome(bulk, self._auto_ids.ids_of(base, len(bulk)), seqs), base + len(bulk)
+            return _outcome(bulk, self._auto_ids.ids_later(base, len(bulk)), seqs), base + len(bulk)
         numbers = [-1] * len(bulk)
         ids: list[str | None] = [None] * len(bulk)
         for seq, place in enumerate(places, base):

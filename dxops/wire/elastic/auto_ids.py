@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, overload
 
 LENGTH: Final = 20
 MAX_SEQ: Final = (1 << 60) - 1
@@ -25,6 +26,36 @@ _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 _VALUES: Final = {character: number for number, character in enumerate(_ALPHABET)}
 _PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
 _MASK48: Final = (1 << 48) - 1
+
+
+class IdRange(Sequence[str]):
+    """The ids of consecutive numbers, made when one of them is looked at: most shippers want none in their answers."""
+
+    __slots__ = ("_count", "_first", "_ids", "_made")
+
+    def __init__(self, ids: AutoIds, first: int, count: int) -> None:
+        self._ids = ids
+        self._first = first
+        self._count = count
+        self._made: list[str] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        return self._all()[place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def _all(self) -> list[str]:
+        if self._made is None:
+            self._made = self._ids.ids_of(self._first, self._count)
+        return self._made
 
 
 class AutoIds:
@@ -59,6 +90,10 @@ class AutoIds:
             ]
             seq = stop
         return ids
+
+    def ids_later(self, first: int, count: int) -> IdRange:
+        """As `ids_of`, made later or never."""
+        return IdRange(self, first, count)
 
     def seq_of(self, id_: str) -> int | None:
         """None for an id that is not one of ours."""

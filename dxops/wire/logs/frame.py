@@ -82,13 +82,14 @@ def decode_frame(payload: bytes | memoryview) -> LogFrame:
     except msgspec.MsgspecError as error:
         raise ValueError(f"not a frame of logs: {error}") from error
     sizes = _array("I", keys.sizes)
-    body = bytes(view[4 + size :])
-    if sum(sizes) != len(body):
-        raise ValueError(f"documents of {sum(sizes)} bytes announced, {len(body)} found")
+    whole = payload if isinstance(payload, bytes) else bytes(payload)
+    found = max(0, len(whole) - 4 - size)
+    if sum(sizes) != found:
+        raise ValueError(f"documents of {sum(sizes)} bytes announced, {found} found")
     frame = LogFrame(
         indices=keys.indices,
         times_ms=_array("q", keys.times_ms),
-        documents=[body[start:end] for start, end in pairwise(accumulate(sizes, initial=0))],
+        documents=[whole[start:end] for start, end in pairwise(accumulate(sizes, initial=4 + size))],
         index_of=None if keys.index_of is None else _array("H", keys.index_of),
         ids=keys.ids,
         flags=keys.flags,

@@ -48,6 +48,7 @@ _VALUE: Final = {
     TIME: rb"([0-9TZ:.-]{24})",
 }
 _FIRST_TIME = rb"[0-9TZ:.-]{24}"  # compared where it stands, so it need not be taken out
+_YEAR_10000: Final = 253_402_300_800 // 60
 _MARK = re.compile(rb"[\x00-\x08\x0e\x0f]")
 _MESSAGES: Final = (MESSAGE, MESSAGE_ESCAPED, MESSAGE_RAW)
 _NEEDS_BACKSLASH: Final = (ESCAPED, RAW, MESSAGE_ESCAPED, MESSAGE_RAW)
@@ -107,8 +108,7 @@ class _Shape:
         if self._time_at >= 0 and not line.startswith(time, self._time_at):
             return None
         match = self._match if backslash else self._match_plain
-        found = match(line) if match is not None else None
-        if found is None:
+        if match is None or (found := match(line)) is None:
             return None
         groups = found.groups()
         if self._times:
@@ -167,22 +167,21 @@ class Shapes:
         self._known: OrderedDict[bytes, _Shape] = OrderedDict()
         self._seen: OrderedDict[bytes, int] = OrderedDict()
         self._alike: dict[int, list[_Shape]] = {}
-        self._heads: dict[int, bytes] = {}
+        self._heads = _Minutes()
 
     def split(self, documents: Sequence[bytes], times_ms: Sequence[int]) -> list[Alike]:
         """Documents (each a valid JSON object) with the time of each in milliseconds since 1970, by template."""
         found: dict[_Shape, tuple[list[int], list[bytes]]] = {}
         rest: dict[tuple[bytes, tuple[bytes, ...]], Alike] = {}
         alike, heads = self._alike, self._heads
+        times = [
+            heads[ms // 60_000] + _SECONDS[(within := ms % 60_000) // 1000] + _MILLIS[within % 1000] for ms in times_ms
+        ]
         for place, line in enumerate(documents):
             quotes = line.count(b'"')
             shapes = alike.get(quotes)
             if shapes is not None:
-                ts_ms = times_ms[place]
-                second = ts_ms // 1000
-                head = heads.get(second // 60)
-                time = (self._head(second) if head is None else head) + _SECONDS[second % 60] + _MILLIS[ts_ms % 1000]
-                backslash = b"\\" in line
+                time, backslash = times[place], b"\\" in line
                 for index, shape in enumerate(shapes):
                     taken = shape.take(line, time, backslash)
                     if taken is not None:
@@ -234,13 +233,16 @@ class Shapes:
             alike.insert(0, shape)
             del alike[_MAX_ALIKE:]
 
-    def _head(self, second: int) -> bytes:
-        """`2026-01-01T00:00:` of the second's minute; what no time begins with where the year has not four digits."""
-        if len(self._heads) > 4096:
-            self._heads.clear()
-        head = time_text(second * 1000)[:17].encode() if 0 <= second < 253402300800 else b"no time "
-        self._heads[second // 60] = head
-        return head
+
+class _Minutes(dict[int, bytes]):
+    """`2026-01-01T00:00:` by minutes since 1970, made when first asked for; what no time begins with where the year has
+    not four digits. Bounded."""
+
+    def __missing__(self, minute: int) -> bytes:
+        if len(self) > 4096:
+            self.clear()
+        made = self[minute] = time_text(minute * 60_000)[:17].encode() if 0 <= minute < _YEAR_10000 else b"no time "
+        return made
 
 
 _SECONDS: Final = [b"%02d." % second for second in range(60)]

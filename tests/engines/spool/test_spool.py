@@ -80,6 +80,37 @@ async def test_a_batch_comes_back_the_same_until_it_is_committed(tmp_path: Path)
     await spool.close()
 
 
+@pytest.mark.parametrize("level", [0, 3])
+async def test_payloads_of_kinds_that_a_consumer_does_not_want_are_passed_over(tmp_path: Path, level: int) -> None:
+    root = str(tmp_path / "spool")
+    spool = await Spool.open(root, SpoolConfig(zstd_level=level))
+    appended = [(0, b"a" * 100_000), (1, b"ids"), (0, b"b"), (2, b"c" * 70_000), (0, b"d" * 100_000), (1, b"more ids")]
+    for kind, payload in appended:
+        await spool.append("logs", [payload, b"\n"], records=3, kind=kind)
+    consumer = await Consumer.open(this_machine(), root, "logs", "ids", kinds=frozenset({1, 2}))
+    batch = await consumer.next_batch(QUICK)
+    assert [piece.frame.payload for piece in batch.pieces] == [
+        payload + b"\n" if kind else b"" for kind, payload in appended
+    ]
+    assert [piece.frame.seq for piece in batch.pieces] == [0, 3, 6, 9, 12, 15]
+    await consumer.commit(batch)
+    assert (consumer.state.position.seq, consumer.state.loaded, consumer.state.lost) == (18, 18, 0)
+    await consumer.close()
+    await spool.close()
+
+
+async def test_a_payload_of_many_parts_comes_out_whole(tmp_path: Path) -> None:
+    root = str(tmp_path / "spool")
+    spool = await Spool.open(root)
+    parts = [b"%d" % number for number in range(3000)]
+    await spool.append("logs", parts, records=3000)
+    consumer = await Consumer.open(this_machine(), root, "logs", "store")
+    (piece,) = (await consumer.next_batch(QUICK)).pieces
+    assert piece.frame.payload == b"".join(parts)
+    await consumer.close()
+    await spool.close()
+
+
 async def test_one_writer_and_one_process_per_consumer(tmp_path: Path) -> None:
     root = str(tmp_path / "spool")
     spool, machine = await Spool.open(root), this_machine()

@@ -28,6 +28,8 @@ def test_a_batch_is_one_after_the_other(first: int, count: int) -> None:
     assert len(ids) == count == len(set(ids))
     for place in {0, count // 2, count - 1} if count else ():
         assert ids[place] == IDS.id_of(first + place)
+    later = IDS.ids_later(first, count)
+    assert (len(later), list(later), later[:2]) == (count, ids, ids[:2])
 
 
 @given(st.text(max_size=24) | st.text("ABCDEFabc0123456789_-", min_size=20, max_size=20))

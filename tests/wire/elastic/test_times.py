@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxops.wire.elastic.times import MAX_MS, MIN_MS, format_ms, read_loose_time, read_time
+from dxops.wire.elastic.times import MAX_MS, MIN_MS, format_ms, read_loose_time, read_time, read_times
 
 NOW = 1_767_225_600_000
 
@@ -59,6 +59,21 @@ def test_against_datetime(moment: datetime) -> None:
     assert read_time(moment.isoformat()) == expected
     assert read_time(format_ms(expected)) == expected
     assert read_time(expected) == expected
+
+
+USUAL = st.datetimes(timezones=st.just(UTC)).map(
+    lambda at: f"{at.replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"
+)
+
+
+@given(
+    st.lists(
+        USUAL | st.sampled_from(["2026-01-01T00:00:60.000Z", "2026-01-01T00:00:00.1234Z", "x" * 24, None, 5, [], {}])
+    )
+)
+def test_many_at_once_are_read_as_each_alone(values: list[object]) -> None:
+    for _ in range(2):
+        assert read_times(values) == [read_time(value) for value in values]
 
 
 @pytest.mark.parametrize(
