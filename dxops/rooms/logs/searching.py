@@ -23,6 +23,7 @@ from dxops.rooms.logs.streams import begun_values
 from dxops.rooms.logs.times import Times, times_at
 from dxops.rooms.logs.used_fields import used_fields
 from dxops.rooms.logs.values import Kinds, read_kinds, typed
+from dxops.rooms.logs.working import Check, Workers
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
 from dxops.wire.es.agg_encode import answer
@@ -58,6 +59,7 @@ class Searcher:
         self._store = store
         self._ids = ids
         self._now_ms = now_ms
+        self.workers = Workers()
 
     def _times(self) -> Times:
         return times_at(self._now_ms(), self._ids.seq_of)
@@ -177,13 +179,19 @@ class Searcher:
             f"ORDER BY {', '.join(key.clause for key in keys)} {group}LIMIT {hits.size} OFFSET {hits.from_}"
         )
         rows = (await self._store.query(sql, settings=settings)).rows
+        return await self.workers.run(lambda check: self._made(request, rows, keys, kinds, whole, check))
+
+    def _made(
+        self, request: SearchRequest, rows: Sequence[Any], keys: Sequence[Key], kinds: Kinds, whole: bool, check: Check
+    ) -> tuple[list[dict[str, Any]], tuple[Any, ...] | None]:
         made = []
         last: tuple[Any, ...] | None = None
         for row in rows:
+            check()
             raw = row[LINE_WIDTH : LINE_WIDTH + len(keys)]
             last = tuple(typed(key.kind, value) for key, value in zip(keys, raw, strict=True))
             line = line_of(row[:LINE_WIDTH], self._ids.id_of)
-            hit = hit_of(line, hits, request.query, _shown_sort(request, keys, raw), whole=whole)
+            hit = hit_of(line, request.hits, request.query, _shown_sort(request, keys, raw), whole=whole)
             if request.collapse is not None:
                 value = typed(kinds.kind(request.collapse.field), row[-1])
                 fields = {**hit.pop("fields", {}), request.collapse.field: [] if value is None else [value]}
@@ -208,9 +216,13 @@ class Searcher:
         if not request.aggregations:
             return None
         everything = self._where(tree.All(), target, times)
-        aggregator = Aggregator(self._store, kinds, times, now_ms, self._ids.id_of, settings, whole)
+        aggregator = Aggregator(
+            self._store, kinds, times, now_ms, self._ids.id_of, settings, whole, workers=self.workers
+        )
         results = await aggregator.run(request.aggregations, condition, everything, request.query)
-        return answer(request.aggregations, results, now_ms, typed_keys=request.typed_keys)
+        return await self.workers.run(
+            lambda _: answer(request.aggregations, results, now_ms, typed_keys=request.typed_keys)
+        )
 
     async def _total(
         self,
