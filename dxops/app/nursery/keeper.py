@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import select
 import socket
 import sys
 from collections.abc import Sequence
@@ -17,17 +18,22 @@ import msgspec
 from dxops.app.nursery.messages import MAX_BYTES, VARIABLE, Birth, Born
 from dxops.app.nursery.title import retitle
 
-SHARED: Final = (
+FOR_SETUP: Final = (
     "anyio._backends._asyncio",
     "certifi",
-    "dxops.app.house",
+    "dxops.app.setup",
+    "httpcore",
+    "sqlalchemy.dialects.postgresql.psycopg",
+)
+"""`setup` is born when these are there, and works while the others are imported."""
+
+FOR_ROLES: Final = (
     "dxops.app.installation",
     "dxops.app.roles.edge",
     "dxops.app.roles.ingest",
     "dxops.app.roles.loader",
     "dxops.app.roles.web",
     "dxops.app.roles.worker",
-    "dxops.app.setup",
     "dxops.app.web_spool",
     "dxops.app.web_sql",
     "dxops.console.pages",
@@ -37,7 +43,6 @@ SHARED: Final = (
     "dxops.rooms.logs.http",
     "dxops.rooms.logs.registry",
     "dxops.rooms.logs.retention_http",
-    "httpcore",
     "litestar._kwargs",
     "litestar.exceptions.responses",
     "litestar.middleware._internal.exceptions",
@@ -45,39 +50,48 @@ SHARED: Final = (
     "litestar.middleware.csrf",
     "litestar.middleware.response_cache",
     "procrastinate.worker",
-    "sqlalchemy.dialects.postgresql.psycopg",
     "uvloop",
 )
-"""What the roles import when they start; a test compares."""
+"""What the roles import until they are ready, besides; a test compares."""
 
 
-def main() -> list[str]:
-    """Serve births until the supervisor is gone. Returns in the processes that are born, each time with the arguments
-    of what it is to become: the caller goes on as if it had been started with them."""
+def main() -> None:
+    """Serve births until the supervisor is gone. Returns only in the processes that are born: `sys.argv` and all else
+    is then as if they had been started, and the caller goes on with that."""
     gc.disable()  # collecting would free and fill pages that are to be shared
     asked = socket.socket(fileno=int(os.environ.pop(VARIABLE)))
-    for name in SHARED:
-        importlib.import_module(name)
-    if (threads := _threads()) != 1:
-        _end(f"{threads} threads run in the nursery: what is imported has started some, forking would tear them apart")
-    gc.freeze()
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(asked, MAX_BYTES, 2, socket.MSG_CMSG_CLOEXEC)
-        if not message:
-            sys.exit(0)
-        birth = msgspec.json.decode(message, type=Birth)
-        try:
-            pid = _bear()
-        except OSError as error:
-            asked.send(msgspec.json.encode(Born(reason=str(error))))
-        else:
-            if pid is None:
-                asked.close()
-                _become(birth, descriptors)
-                return birth.arguments
-            asked.send(msgspec.json.encode(Born(pid=pid)))
-        for descriptor in descriptors:
-            os.close(descriptor)
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # its command line: not imported, 90 ms of rich
+    for names in (FOR_SETUP, FOR_ROLES):
+        for name in names:
+            importlib.import_module(name)
+        if (threads := _threads()) != 1:
+            _end(f"{threads} threads run in the nursery: something that was imported starts some, and forks tear them")
+        gc.freeze()
+        if select.select([asked], [], [], 0)[0] and _serve(asked):
+            return
+    while not _serve(asked):
+        pass
+
+
+def _serve(asked: socket.socket) -> bool:
+    """One birth. True in the process that was born."""
+    message, descriptors, _, _ = socket.recv_fds(asked, MAX_BYTES, 2, socket.MSG_CMSG_CLOEXEC)
+    if not message:
+        sys.exit(0)
+    birth = msgspec.json.decode(message, type=Birth)
+    try:
+        pid = _bear()
+    except OSError as error:
+        asked.send(msgspec.json.encode(Born(reason=str(error))))
+    else:
+        if pid is None:
+            asked.close()
+            _become(birth, descriptors)
+            return True
+        asked.send(msgspec.json.encode(Born(pid=pid)))
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return False
 
 
 def _bear() -> int | None:
