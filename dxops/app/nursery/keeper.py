@@ -49,6 +49,7 @@ FOR_ROLES: Final = (
     "litestar.middleware.allowed_hosts",
     "litestar.middleware.csrf",
     "litestar.middleware.response_cache",
+    "procrastinate.builtin_tasks",
     "procrastinate.worker",
     "uvloop",
 )

@@ -70,8 +70,8 @@ class Nursery:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def start(self) -> None:
-        """Begin to import; does not wait for that. Raises OSError where no process can be made."""
-        await self._start()
+        """Begin to import; does not wait for that."""
+        await self._try_to_start()
         self._keeping = asyncio.create_task(self._keep(), name="nursery")
 
     async def stop(self) -> None:
@@ -126,6 +126,13 @@ class Nursery:
             raise ConnectionError("it ended")
         return msgspec.json.decode(answer, type=Born)
 
+    async def _try_to_start(self) -> None:
+        try:
+            await self._start()
+        except OSError as error:
+            self._process = None
+            log.error("the nursery cannot start", extra={"reason": str(error)})
+
     async def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
@@ -149,19 +156,18 @@ class Nursery:
         loop = asyncio.get_running_loop()
         delay = _FIRST_DELAY_S
         while True:
-            assert self._process is not None
             started = loop.time()
-            status = await self._process.wait()
-            async with self._one:  # who is asking sees the end by itself
-                self._hang_up()
-            self._changed()
-            log.warning("the nursery ended, another is started; no role is touched", extra={"exit": status})
-            delay = _FIRST_DELAY_S if loop.time() - started > _LAST_DELAY_S else min(delay * 2, _LAST_DELAY_S)
+            if self._process is not None:
+                status = await self._process.wait()
+                async with self._one:  # who is asking sees the end by itself
+                    self._hang_up()
+                self._changed()
+                log.warning("the nursery ended, another is started; no role is touched", extra={"exit": status})
+            if loop.time() - started > _LAST_DELAY_S:
+                delay = _FIRST_DELAY_S
             await asyncio.sleep(delay)
-            try:
-                await self._start()
-            except OSError as error:
-                log.error("the nursery cannot start", extra={"reason": str(error)})
+            delay = min(delay * 2, _LAST_DELAY_S)
+            await self._try_to_start()
 
     def _hang_up(self) -> None:
         """Nothing is asked any more; the process ends, when it sees that or at once."""
