@@ -7,15 +7,18 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from dxops.app.notify import Notifier
 from dxops.app.nursery.nursery import Forked, Nursery, can_adopt
 from dxops.app.nursery.title import fitted
 from dxops.app.supervisor.process import RoleProcess, RoleSpec
@@ -164,26 +167,56 @@ async def test_a_nursery_that_starts_a_thread_does_not_fork(capfd: pytest.Captur
 
 
 async def test_a_role_starts_without_a_nursery_that_cannot_help(tmp_path: Path) -> None:
-    role = RoleProcess(
-        RoleSpec(
-            "own", (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(600)"), ("run", "own")
-        ),
-        clock=SystemClock(),
-        log_path=tmp_path / "own.log",
-        notify_socket=tmp_path / "notify",
-        changed=lambda: None,
-        nursery=(kept := Nursery((sys.executable, "-c", "raise SystemExit(3)"), lambda: None)),
-    )
+    kept = Nursery((sys.executable, "-c", "raise SystemExit(3)"), lambda: None)
     await kept.start()
-    running = asyncio.create_task(role.run())
-    async with asyncio.timeout(20):
+    async with role_running(kept, tmp_path):
         while not (tmp_path / "own.log").exists() or "here" not in (tmp_path / "own.log").read_text():
             await asyncio.sleep(0.02)
-    await kept.stop()
-    await role.stop()
-    await running
+        await kept.stop()
+
+
+async def test_a_role_that_is_ready_before_its_pid_is_known_is_healthy(tmp_path: Path) -> None:
+    """A forked role may be: what it said was once forgotten, and it was killed after a minute."""
+    async with nursery(WAIT) as kept, role_running(kept, tmp_path) as role:
+
+        class Hasty(Nursery):
+            async def bear(self, *arguments: Any, **options: Any) -> Forked:
+                forked = await kept.bear(*arguments, **options)
+                role.heard(forked.pid + 1, {"READY": "1"})
+                role.heard(forked.pid, {"WATCHDOG": "1"})
+                role.heard(forked.pid, {"READY": "1"})
+                role.heard(forked.pid, {"WATCHDOG": "1"})
+                return forked
+
+        while role.pid is None:
+            await asyncio.sleep(0.02)
+        assert role.record.status == "starting"
+        role._nursery = Hasty((), lambda: None)
+        os.kill(role.pid, signal.SIGKILL)
+        while not role.healthy:
+            await asyncio.sleep(0.02)
+        assert role.record.restarts == 1
+
+
+async def test_a_role_that_is_stopped_while_it_is_born_is_stopped(tmp_path: Path) -> None:
+    async with nursery(WAIT, "import time; time.sleep(1)\n" + BEFORE) as kept, role_running(kept, tmp_path) as role:
+        assert role.pid is None
     assert role.record.status == "stopped"
     assert role.pid is None
+
+
+async def test_ready_is_said_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One message may be lost: the supervisor's socket holds ten."""
+    monkeypatch.setattr("dxops.app.notify.HEARTBEAT_S", 0.01)
+    notifier = Notifier(str(tmp_path / "notify"))
+    beating = asyncio.create_task(notifier.heartbeat("own"))
+    notifier.tell(READY="1")  # nobody listens
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.setblocking(False)
+        heard = await asyncio.get_running_loop().sock_recv(listener, 1000)
+    beating.cancel()
+    assert b"READY=1" in heard.splitlines()
 
 
 def test_titles_fill_their_room_exactly() -> None:
@@ -220,6 +253,26 @@ print(sorted(set(sys.modules) - before), sorted({"pydantic", "alembic", "chdb", 
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout == "[] []\n"
+
+
+@asynccontextmanager
+async def role_running(kept: Nursery, place: Path) -> AsyncIterator[RoleProcess]:
+    """A role that the nursery is asked for; started the plain way it says so in its log."""
+    plain = (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(600)")
+    role = RoleProcess(
+        RoleSpec("own", plain, ("run", "own")),
+        clock=SystemClock(),
+        log_path=place / "own.log",
+        notify_socket=place / "notify",
+        changed=lambda: None,
+        nursery=kept,
+    )
+    running = asyncio.create_task(role.run())
+    async with asyncio.timeout(20):
+        await asyncio.sleep(0)
+        yield role
+        await role.stop()
+        await running
 
 
 async def eventually_born(kept: Nursery) -> Forked:

@@ -6,10 +6,10 @@ import asyncio
 import ctypes
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -170,12 +170,13 @@ class Nursery:
             await self._try_to_start()
 
     def _hang_up(self) -> None:
-        """Nothing is asked any more; the process ends, when it sees that or at once."""
+        """Nothing is asked any more, and the process is ended."""
         if self._asked is not None:
             self._asked.close()
             self._asked = None
-        if (pid := self.pid) is not None:
-            os.kill(pid, signal.SIGKILL)
+        if self._process is not None:
+            with suppress(ProcessLookupError):  # it ended by itself
+                self._process.kill()
 
 
 def can_adopt() -> bool:

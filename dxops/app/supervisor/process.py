@@ -73,6 +73,7 @@ class RoleProcess:
         self._nursery = nursery
         self._process: Child | None = None
         self._starting = asyncio.Lock()
+        self._early: dict[int, Mapping[str, str]] = {}
         self._status = RoleStatus.STARTING
         self._since: datetime = clock.now()
         self._since_monotonic = clock.monotonic()
@@ -103,7 +104,11 @@ class RoleProcess:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     def heard(self, pid: int, fields: Mapping[str, str]) -> None:
-        """A notify message of this role. Messages of an earlier process are ignored."""
+        """A notify message of this role. Messages of an earlier process are ignored; those of one that is just being
+        started, and quicker than the news of its pid, are kept."""
+        if self._starting.locked():
+            self._early[pid] = {**self._early.get(pid, {}), **fields}
+            return
         if pid != self.pid:
             return
         self._heard = self._clock.monotonic()
@@ -117,7 +122,10 @@ class RoleProcess:
                 async with self._starting:
                     if self._stopping.is_set():
                         break
+                    self._early.clear()
                     await self._start()
+                if self.pid in self._early:
+                    self.heard(self.pid, self._early[self.pid])
             except (OSError, ValueError) as error:
                 self._detail = f"cannot start: {error}"
                 log.error("role cannot start", extra={"for": self.spec.name, "reason": str(error)})
