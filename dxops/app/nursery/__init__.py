@@ -4,5 +4,5 @@ Importing is most of a role's start: about a second of a core for each. Here it 
 milliseconds after it was asked for, and shares the imported pages with the others. `keeper` is the process itself,
 `nursery` how the supervisor asks it, `messages` what they say, `title` a forked role's command line for `ps`.
 Not for the role `store`, whose engine has threads, nor where there is no Linux: those are started the plain way.
-See docs/decisions/026-roles-are-forked.md.
+See docs/decisions/027-roles-are-forked.md.
 """
