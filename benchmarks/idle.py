@@ -1,8 +1,9 @@
 """Memory of the whole system at rest: every process of every role, a minute after the first start. The roles that came
 with logs stand apart: the target is that of hosting alone.
 
-`resident` sums each process's resident set (pages shared between PostgreSQL's processes count once per process);
-`proportional` divides shared pages among those who share them, which is what the machine really gives up.
+`resident` sums each process's resident set: what PostgreSQL's processes share, and what the forked roles share with the
+nursery, counts once per process. `proportional` divides shared pages among those who share them, which is what the
+machine really gives up. The nursery is counted with hosting.
 """
 
 from __future__ import annotations
@@ -27,13 +28,17 @@ def run() -> list[dict[str, object]]:
         roles = {name: role["pid"] for name, role in status["roles"].items()}
         measured = {name: memory_mb(with_children(pid)) for name, pid in roles.items()}
         measured["supervisor"] = memory_mb([psutil.Process(status["pid"])])
+        if status["nursery"] is not None:
+            measured["nursery"] = memory_mb([psutil.Process(status["nursery"])])
     hosting = [memory for name, memory in measured.items() if name not in LOGS]
-    rows: list[dict[str, object]] = [
-        row(f"idle {name}, resident", resident, None) for name, (resident, _) in sorted(measured.items())
-    ]
-    rows.append(row("idle hosting, resident", sum(resident for resident, _ in hosting), TARGET_MB))
+    rows: list[dict[str, object]] = []
+    for name, (resident, proportional) in sorted(measured.items()):
+        rows.append(row(f"idle {name}, resident", resident, None))
+        rows.append(row(f"idle {name}, proportional", proportional, None))
+    rows.append(row("idle hosting, resident", sum(resident for resident, _ in hosting), None))
     rows.append(row("idle hosting, proportional", sum(proportional for _, proportional in hosting), TARGET_MB))
     rows.append(row("idle system, resident", sum(resident for resident, _ in measured.values()), None))
+    rows.append(row("idle system, proportional", sum(proportional for _, proportional in measured.values()), None))
     return rows
 
 

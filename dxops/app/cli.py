@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,16 +42,34 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point. The processes of the system itself take a short way round the command line's libraries."""
-    command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command == "run" and len(sys.argv) > 2 and not {"-h", "--help"} & set(sys.argv):
+    """Entry point. What starts the system, and its processes, take a short way round the command line's libraries."""
+    if sys.argv[1:3] == ["run", "nursery"]:
+        from dxops.app.nursery.keeper import main as keep_nursery
+
+        keep_nursery()  # returns in each process that it bears, with `sys.argv` changed
+    command, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
+    short = None if {"-h", "--help"} & set(arguments) else _short_way(command, bool(arguments))
+    if short is None:
+        build()()
+    else:
+        short(arguments)
+
+
+def _short_way(command: str, has_arguments: bool) -> Callable[[list[str]], None] | None:
+    if command == "run" and has_arguments:
         from dxops.app.roles import main as run_role
 
-        run_role(sys.argv[2:])
-        return
+        return run_role
     if command == "supervise":
         from dxops.app.supervisor.main import main as supervise
 
-        supervise(sys.argv[2:])
-        return
-    build()()
+        return supervise
+    if command == "setup":
+        from dxops.app.setup import main as set_up
+
+        return set_up
+    if command == "up":
+        from dxops.app.supervisor.up import main as up
+
+        return up
+    return None

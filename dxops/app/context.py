@@ -12,9 +12,10 @@ import msgspec
 import typer
 
 from dxops.app.data import DataDirectory
+from dxops.app.ending import say as say
+from dxops.app.ending import told
 from dxops.app.terminal import safe
-from dxops.base.errors import ConfigFaults, DxopsError
-from dxops.engines.postgres.refusals import REFUSES
+from dxops.base.errors import DxopsError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,12 +28,6 @@ ConfigOption = Annotated[
     typer.Option("--config", help="Configuration file.  [default: dxops.toml beside the data]", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-
-
-def say(text: str) -> None:
-    """For people: stderr, so that stdout stays data."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
 
 
 def put(text: str) -> None:
@@ -48,12 +43,8 @@ def put_json(value: object) -> None:
 
 
 def fail(error: DxopsError) -> NoReturn:
-    """Show an expected error the same way everywhere and exit: 2 for what is wrong in the configuration and will fail
-    the same way again, else 1."""
-    say(f"error: {error.message}")
-    if error.hint:
-        say(f"  {error.hint}")
-    raise typer.Exit(2 if isinstance(error, ConfigFaults) or error.code == REFUSES else 1)
+    """Show an expected error the same way everywhere and exit."""
+    raise typer.Exit(told(error))
 
 
 def shows_errors(command: Callable[P, R]) -> Callable[P, R]:

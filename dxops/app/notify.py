@@ -18,6 +18,7 @@ class Notifier:
     def __init__(self, address: str | None = None) -> None:
         address = address if address is not None else os.environ.get("NOTIFY_SOCKET")
         self._socket: socket.socket | None = None
+        self._ready = False
         if not address:
             return
         self._address = "\0" + address[1:] if address.startswith("@") else address
@@ -25,7 +26,9 @@ class Notifier:
         self._socket.setblocking(False)
 
     def tell(self, **fields: str) -> None:
-        """`tell(READY="1", STATUS="serving")`. A full or absent socket loses the message: the next one follows."""
+        """`tell(READY="1", STATUS="serving")`. A full or absent socket loses the message: the next one follows, and
+        each heartbeat says again that we are ready."""
+        self._ready = self._ready or fields.get("READY") == "1"
         if self._socket is None:
             return
         message = "\n".join(f"{key}={value}" for key, value in fields.items())
@@ -37,5 +40,6 @@ class Notifier:
     async def heartbeat(self, role: str) -> None:
         """Say that the event loop turns, every two seconds, for ever."""
         while True:
-            self.tell(ROLE=role, PID=str(os.getpid()), WATCHDOG="1")
+            again = {"READY": "1"} if self._ready else {}
+            self.tell(ROLE=role, PID=str(os.getpid()), WATCHDOG="1", **again)
             await asyncio.sleep(HEARTBEAT_S)

@@ -5,19 +5,24 @@ A process of its own (`dxops setup`), so that what it imports and opens is gone 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
+import sys
+from pathlib import Path
 
 from sqlalchemy import text
 
 from dxops.app.bundled import publish_bundled
 from dxops.app.data import DataDirectory
+from dxops.app.ending import told
 from dxops.app.house import House
 from dxops.app.settings import Settings
 from dxops.base.actors import Scope
-from dxops.base.errors import Unavailable
+from dxops.base.errors import DxopsError, Unavailable
 from dxops.base.files import write_secret
 from dxops.base.ids import new_secret
+from dxops.base.log import configure_logging
 from dxops.engines.clickhouse.migrate import migrate as migrate_clickhouse
 from dxops.engines.postgres.database import CLICKHOUSE_MIGRATION_LOCK
 from dxops.engines.postgres.migrate import current, head, migrate
@@ -27,6 +32,20 @@ from dxops.rooms.accounts.service import new_first_password
 log = logging.getLogger(__name__)
 
 _OWN_SERVER_QUIET_S = 10.0  # the supervisor starts our server and this process together
+
+
+def main(arguments: list[str]) -> None:
+    """`dxops setup [--data D] [--config F]`, without the command line's libraries."""
+    parser = argparse.ArgumentParser(prog="dxops setup")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--config", type=Path)
+    options = parser.parse_args(arguments)
+    configure_logging("setup", level="warning")
+    try:
+        data = DataDirectory.choose(options.data, options.config)
+        asyncio.run(run_setup(data, data.settings()))
+    except DxopsError as error:
+        sys.exit(told(error))
 
 
 async def run_setup(data: DataDirectory, settings: Settings) -> None:

@@ -14,9 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dxops.app.nursery.nursery import can_adopt
 from tests.harness import System, eventually, running_system
 
 pytestmark = pytest.mark.system
+forks = pytest.mark.skipif(not can_adopt(), reason="needs Linux 5.3: elsewhere nothing is forked")
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +33,17 @@ def pid_of(system: System, role: str) -> int:
     return pid
 
 
+def options_of(system: System) -> list[str]:
+    return ["--data", str(system.data), "--config", str(system.config_path)]
+
+
 def supervisor_of(system: System) -> int:
     return int(json.loads((system.data / "state" / "status.json").read_text())["pid"])
+
+
+def nursery_of(system: System) -> int | None:
+    pid = json.loads((system.data / "state" / "status.json").read_text())["nursery"]
+    return None if pid is None else int(pid)
 
 
 def gone(process: psutil.Process) -> bool:
@@ -49,6 +60,48 @@ def test_a_killed_role_comes_back_and_takes_no_other_down(own: System, role: str
     assert after[role]["pid"] != before[role]["pid"]
     for other in before.keys() - {role}:
         assert after[other]["pid"] == before[other]["pid"]
+
+
+@forks
+def test_roles_are_forked_and_look_as_if_started(own: System) -> None:
+    started = [sys.executable, "-m", "dxops.app", "run"]
+    for role in ("ingest", "loader", "web", "edge", "worker"):
+        process = psutil.Process(pid_of(own, role))
+        assert process.ppid() == supervisor_of(own)
+        assert os.getsid(process.pid) == process.pid
+        assert [word for word in process.cmdline() if word] == [*started, role, *options_of(own)]
+        assert "numpy" not in Path(f"/proc/{process.pid}/maps").read_text()  # the nursery brings nothing large along
+    kept = psutil.Process(nursery_of(own))
+    assert kept.cmdline() == [*started, "nursery", *options_of(own)]
+    assert kept.num_threads() == 1
+
+
+@forks
+def test_a_killed_nursery_takes_no_role_down_and_another_one_is_started(own: System) -> None:
+    before = own.status()
+    first = nursery_of(own)
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: nursery_of(own) not in (None, first))
+    assert {name: record["pid"] for name, record in own.status().items()} == {
+        name: record["pid"] for name, record in before.items()
+    }
+    os.kill(pid_of(own, "edge"), signal.SIGKILL)
+    eventually(lambda: own.status()["edge"]["restarts"] == before["edge"]["restarts"] + 1)
+    eventually(lambda: own.status()["edge"]["status"] == "healthy")
+    assert own.status()["edge"]["restarts"] == before["edge"]["restarts"] + 1
+
+
+@forks
+def test_a_role_killed_together_with_the_nursery_comes_back(own: System) -> None:
+    before = own.status()["worker"]["restarts"]
+    first = nursery_of(own)
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    os.kill(pid_of(own, "worker"), signal.SIGKILL)
+    eventually(lambda: own.status()["worker"]["restarts"] == before + 1)
+    eventually(lambda: own.status()["worker"]["status"] == "healthy")
+    eventually(lambda: nursery_of(own) not in (None, first))
 
 
 def test_one_instance_per_data_directory(own: System) -> None:
@@ -75,6 +128,7 @@ def test_a_taken_address_is_told_in_one_sentence(tmp_path: Path, how: tuple[str,
 
 def test_stop_leaves_no_process_and_start_again_keeps_credentials(own: System) -> None:
     processes = [psutil.Process(record["pid"]) for record in own.status().values()]
+    processes += [psutil.Process(pid) for pid in [nursery_of(own)] if pid is not None]
     token = own.api_token
     own.stop()
     assert all(gone(process) for process in processes)
@@ -97,8 +151,10 @@ def test_everything_killed_at_once_starts_again(own: System) -> None:
 
 def test_a_killed_supervisor_takes_the_roles_with_it_and_postgres_is_replaced(own: System) -> None:
     roles = {name: psutil.Process(record["pid"]) for name, record in own.status().items()}
+    nursery = None if nursery_of(own) is None else psutil.Process(nursery_of(own))
     os.kill(supervisor_of(own), signal.SIGKILL)
-    for name in ("web", "edge", "worker"):
+    eventually(lambda: nursery is None or gone(nursery))
+    for name in ("web", "edge", "worker", "ingest", "loader"):
         eventually(lambda name=name: gone(roles[name]))
     own.up()
     assert gone(roles["postgres"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from typing import Annotated
 
@@ -13,8 +12,7 @@ import typer
 
 from dxops.app.context import ConfigOption, DataOption, JsonOption, choose, put, put_json, say, shows_errors, table
 from dxops.app.endpoints import endpoints
-from dxops.app.supervisor.detached import START_TIMEOUT_S, start_detached, supervise_command
-from dxops.app.supervisor.main import greeting
+from dxops.app.supervisor.detached import START_TIMEOUT_S
 from dxops.app.supervisor.status import read_status
 from dxops.base.errors import Missing, Unavailable
 from dxops.base.log import configure_logging
@@ -44,15 +42,9 @@ def up(
     ] = START_TIMEOUT_S,
 ) -> None:
     """Run all roles in the foreground until SIGTERM or Ctrl-C."""
-    directory = choose(data, config)
-    settings = directory.settings()
-    if detach:
-        start_detached(directory, timeout, say)
-        say(greeting(directory, settings))
-    else:
-        command = supervise_command(directory)
-        sys.stderr.flush()
-        os.execv(command[0], command)  # noqa: S606 - ours, no shell; sheds the command line's libraries
+    from dxops.app.supervisor.up import up as start
+
+    start(choose(data, config), detach=detach, timeout_s=timeout)
 
 
 def stop(data: DataOption = None, config: ConfigOption = None) -> None:

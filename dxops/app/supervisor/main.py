@@ -1,21 +1,19 @@
-"""`dxops supervise`: the supervisor's process. `dxops up` replaces itself by it, or starts it in the background."""
+"""`dxops supervise`: the supervisor's process. `dxops up` becomes it, or starts it in the background."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import shutil
 import sys
 from pathlib import Path
 
 from dxops.app.data import DataDirectory
+from dxops.app.ending import say, told
 from dxops.app.endpoints import endpoints
 from dxops.app.settings import Settings
-from dxops.base.errors import ConfigFaults, DxopsError
+from dxops.base.errors import DxopsError
 from dxops.base.log import configure_logging
-
-log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str]) -> None:
@@ -26,16 +24,18 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--quiet", action="store_true", help="do not print the greeting: it holds a password")
     options = parser.parse_args(arguments)
     data = DataDirectory.choose(options.data, options.config)
-    configure_logging("supervisor")
+    try:
+        supervise(data, data.settings(), greet=not options.quiet)
+    except DxopsError as error:
+        sys.exit(told(error))
+
+
+def supervise(data: DataDirectory, settings: Settings, *, greet: bool) -> None:
+    """Run all roles until SIGTERM or Ctrl-C. Raises `DxopsError` when that cannot be."""
     from dxops.app.supervisor.supervisor import Supervisor
 
-    try:
-        settings = data.settings()
-        greet = (lambda: None) if options.quiet else (lambda: _say(greeting(data, settings)))
-        asyncio.run(Supervisor(data, settings).run(greet))
-    except DxopsError as error:
-        _say(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""))
-        sys.exit(2 if isinstance(error, ConfigFaults) else 1)
+    configure_logging("supervisor")
+    asyncio.run(Supervisor(data, settings).run((lambda: say(greeting(data, settings))) if greet else (lambda: None)))
 
 
 def greeting(data: DataDirectory, settings: Settings) -> str:
@@ -58,8 +58,3 @@ def command_name() -> str:
     if found is not None and Path(found).resolve() == own.resolve():
         return "dxops"
     return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()

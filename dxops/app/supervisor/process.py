@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import IO, Protocol
 
 from dxops.app.log_files import VARIABLE, rotate_for_another
+from dxops.app.nursery.nursery import Nursery
 from dxops.app.supervisor.rules import RoleStatus, crashes_after_exit, restart_delay_s, should_kill
 from dxops.app.supervisor.status import RoleRecord
 from dxops.base.clock import Clock
+from dxops.base.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +28,12 @@ _ROTATE_S = 5.0
 @dataclass(frozen=True)
 class RoleSpec:
     """How to run a role. `ready` is polled where the program cannot notify (PostgreSQL), whose log is bounded here too;
-    `before` runs before each start and may block shortly."""
+    `before` runs before each start and may block shortly. `forked` is what the nursery is asked for; without it, and
+    where the nursery cannot help, `command` is run."""
 
     name: str
     command: tuple[str, ...]
+    forked: tuple[str, ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 15.0
     options: Mapping[str, object] = field(default_factory=dict)
@@ -36,18 +41,39 @@ class RoleSpec:
     before: Callable[[], None] | None = None
 
 
+class Child(Protocol):
+    """A process of ours. `returncode` is None until it ended, negative for a signal's number."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    async def wait(self) -> int:
+        """Until it ended."""
+
+
 class RoleProcess:
     """Runs `spec` until `stop`. `changed` is called after each change of state."""
 
     def __init__(
-        self, spec: RoleSpec, *, clock: Clock, log_path: Path, notify_socket: Path, changed: Callable[[], None]
+        self,
+        spec: RoleSpec,
+        *,
+        clock: Clock,
+        log_path: Path,
+        notify_socket: Path,
+        changed: Callable[[], None],
+        nursery: Nursery | None = None,
     ) -> None:
         self.spec = spec
         self._clock = clock
         self._log_path = log_path
         self._notify_socket = notify_socket
         self._changed = changed
-        self._process: asyncio.subprocess.Process | None = None
+        self._nursery = nursery
+        self._process: Child | None = None
+        self._starting = asyncio.Lock()
+        self._early: dict[int, Mapping[str, str]] = {}
         self._status = RoleStatus.STARTING
         self._since: datetime = clock.now()
         self._since_monotonic = clock.monotonic()
@@ -78,7 +104,11 @@ class RoleProcess:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     def heard(self, pid: int, fields: Mapping[str, str]) -> None:
-        """A notify message of this role. Messages of an earlier process are ignored."""
+        """A notify message of this role. Messages of an earlier process are ignored; those of one that is just being
+        started, and quicker than the news of its pid, are kept."""
+        if self._starting.locked():
+            self._early[pid] = {**self._early.get(pid, {}), **fields}
+            return
         if pid != self.pid:
             return
         self._heard = self._clock.monotonic()
@@ -89,7 +119,13 @@ class RoleProcess:
         """Until `stop`: start, watch, restart."""
         while not self._stopping.is_set():
             try:
-                await self._start()
+                async with self._starting:
+                    if self._stopping.is_set():
+                        break
+                    self._early.clear()
+                    await self._start()
+                if self.pid in self._early:
+                    self.heard(self.pid, self._early[self.pid])
             except (OSError, ValueError) as error:
                 self._detail = f"cannot start: {error}"
                 log.error("role cannot start", extra={"for": self.spec.name, "reason": str(error)})
@@ -107,7 +143,8 @@ class RoleProcess:
     async def stop(self) -> None:
         """Ask the process to end, kill it after the role's timeout."""
         self._stopping.set()
-        process = self._process
+        async with self._starting:  # what is being started now has to be stopped too
+            process = self._process
         if process is None or process.returncode is not None:
             return
         self._set(RoleStatus.STOPPING)
@@ -124,25 +161,16 @@ class RoleProcess:
         if self.spec.before is not None:
             await asyncio.to_thread(self.spec.before)
         ours, theirs = os.pipe()  # a role whose read end reports end-of-file has lost its supervisor
-        os.set_inheritable(ours, True)
         environment = os.environ | {
             "NOTIFY_SOCKET": str(self._notify_socket),
-            "DXOPS_LIFELINE": str(ours),
             "PYTHONUNBUFFERED": "1",
             VARIABLE: str(self._log_path),
         }
         await asyncio.to_thread(rotate_for_another, self._log_path)
         try:
             with self._log_path.open("ab") as output:
-                self._process = await asyncio.create_subprocess_exec(
-                    *self.spec.command,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env=environment,
-                    pass_fds=(ours,),
-                    start_new_session=True,
-                    **self.spec.options,  # type: ignore[arg-type]  # user, group, cwd as subprocess takes them
+                self._process = await self._forked(environment, output, ours) or await self._spawned(
+                    environment, output, ours
                 )
         except BaseException:
             os.close(theirs)
@@ -152,6 +180,28 @@ class RoleProcess:
         self._lifeline = theirs
         self._heard = self._clock.monotonic()
         self._changed()
+
+    async def _forked(self, environment: Mapping[str, str], output: IO[bytes], lifeline: int) -> Child | None:
+        if self._nursery is None or not self.spec.forked:
+            return None
+        try:
+            return await self._nursery.bear(self.spec.forked, environment, output=output.fileno(), lifeline=lifeline)
+        except Unavailable as error:
+            if not self._stopping.is_set():
+                log.warning("role is started without the nursery", extra={"for": self.spec.name, "reason": str(error)})
+            return None
+
+    async def _spawned(self, environment: Mapping[str, str], output: IO[bytes], lifeline: int) -> Child:
+        return await asyncio.create_subprocess_exec(
+            *self.spec.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**environment, "DXOPS_LIFELINE": str(lifeline)},
+            pass_fds=(lifeline,),
+            start_new_session=True,
+            **self.spec.options,  # type: ignore[arg-type]  # user, group, cwd as subprocess takes them
+        )
 
     async def _watch(self) -> None:
         process = self._process

@@ -23,12 +23,14 @@ class RoleRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SystemRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole system. `ready_at` is when all roles were healthy for the first time."""
+    """The whole system. `ready_at` is when all roles were healthy for the first time; `nursery` the process that forks
+    them."""
 
     pid: int
     started_at: datetime
     roles: dict[str, RoleRecord]
     ready_at: datetime | None = None
+    nursery: int | None = None
 
     @property
     def healthy(self) -> bool:

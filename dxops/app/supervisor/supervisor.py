@@ -18,8 +18,9 @@ import msgspec
 
 from dxops.app.addresses import both_loopbacks, require_free
 from dxops.app.data import DataDirectory
+from dxops.app.nursery.nursery import Nursery, can_adopt
 from dxops.app.settings import Settings
-from dxops.app.supervisor.process import RoleProcess, RoleSpec
+from dxops.app.supervisor.process import Child, RoleProcess, RoleSpec
 from dxops.app.supervisor.rules import HOPELESS_EXIT
 from dxops.app.supervisor.status import SystemRecord, write_status
 from dxops.base.clock import Clock, SystemClock
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 ENGINES = ("postgres", "store")
 SERVING_ROLES = ("ingest", "loader", "web", "edge", "worker")
+_PROGRAM = 3  # words of a command before its arguments: `python -m dxops.app`
 _SETUP_FAILURES = 5
 _LOCK_TRIES = 25
 _LEFTOVERS_S = 12.0  # a role drains for at most 10 s
@@ -45,6 +47,7 @@ class Supervisor:
         self._started_at = self._clock.now()
         self._ready_at: datetime | None = None
         self._roles: dict[str, RoleProcess] = {}
+        self._nursery = Nursery(self._command("run", "nursery"), self._write) if can_adopt() else None
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._moved = asyncio.Event()
@@ -101,6 +104,8 @@ class Supervisor:
 
     async def _start(self, listener: socket.socket) -> bool:
         """True once all roles are healthy, False if a stop was asked for before."""
+        if self._nursery is not None:
+            await self._nursery.start()
         if not self._settings.postgres.url:
             postgres = EmbeddedPostgres(
                 self._data.root,
@@ -119,7 +124,8 @@ class Supervisor:
             if not await self._until_healthy(name):
                 return False
         for name in SERVING_ROLES:
-            self._spawn(RoleSpec(name, self._command("run", name)))
+            command = self._command("run", name)
+            self._spawn(RoleSpec(name, command, forked=command[_PROGRAM:]))
         for name in SERVING_ROLES:
             if not await self._until_healthy(name):
                 return False
@@ -130,13 +136,13 @@ class Supervisor:
     async def _setup(self) -> bool:
         """Migrations, first owner, credentials, bundled app: a process of its own, so that its memory goes again."""
         for attempt in range(1, _SETUP_FAILURES + 1):
-            process = await asyncio.create_subprocess_exec(*self._command("setup"), stdin=asyncio.subprocess.DEVNULL)
+            process = await self._start_setup()
             ended = asyncio.create_task(process.wait())
             stopped = asyncio.create_task(self._stop.wait())
             await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
             if not ended.done():
-                process.terminate()
+                os.kill(process.pid, signal.SIGTERM)
                 await ended
                 return False
             if ended.result() == 0:
@@ -147,6 +153,15 @@ class Supervisor:
             if await self._stopped_within(float(2**attempt)):
                 return False
         raise Unavailable("setup failed; the reason is above", hint="mend it and start again")
+
+    async def _start_setup(self) -> Child:
+        command = self._command("setup")
+        if self._nursery is not None:
+            try:
+                return await self._nursery.bear(command[_PROGRAM:], os.environ)
+            except Unavailable as error:
+                log.warning("setup is started without the nursery", extra={"reason": error.message})
+        return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:
@@ -162,6 +177,7 @@ class Supervisor:
             log_path=self._data.logs / f"{spec.name}.log",
             notify_socket=self._data.notify_socket,
             changed=self._write,
+            nursery=self._nursery,
         )
         self._roles[spec.name] = role
         self._tasks.append(asyncio.create_task(role.run(), name=spec.name))
@@ -180,6 +196,8 @@ class Supervisor:
 
     async def _drain(self) -> None:
         """Serving roles first, all together; the engines last."""
+        if self._nursery is not None:
+            await self._nursery.stop()
         serving = [role for name, role in self._roles.items() if name not in ENGINES]
         await asyncio.gather(*(role.stop() for role in serving))
         await asyncio.gather(*(role.stop() for name, role in self._roles.items() if name in ENGINES))
@@ -218,6 +236,7 @@ class Supervisor:
             started_at=self._started_at,
             roles={name: role.record for name, role in self._roles.items()},
             ready_at=self._ready_at,
+            nursery=None if self._nursery is None else self._nursery.pid,
         )
         try:
             write_status(self._data.status, record)

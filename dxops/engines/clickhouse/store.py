@@ -79,7 +79,7 @@ class Store:
         self.stopping = False
         self._lanes = {
             "insert": Lane("insert", slots=2, waiting=32),
-            "query": Lane("query", slots=4, waiting=32),
+            "query": Lane("query", slots=4, waiting=96),
             "heavy": Lane("heavy", slots=1, waiting=4, patience_s=float(self.config.heavy_query_seconds)),
             "change": Lane("change", slots=2, waiting=16, patience_s=60.0),
         }

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dxops.base.actors import Role
-from dxops.rooms.accounts.rules import name_fault
+from dxops.rooms.accounts.names import name_fault
 
 _ROLES = ", ".join(Role)
 

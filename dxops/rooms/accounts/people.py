@@ -16,6 +16,7 @@ from dxops.base.web import Page, decode_cursor, page_limit, page_of
 from dxops.engines.postgres.database import Database, notify
 from dxops.rooms.accounts import repo, rules
 from dxops.rooms.accounts.model import TOKENS_CHANGED, Identity, NewPerson, Person, PersonChange
+from dxops.rooms.accounts.names import name_fault
 from dxops.rooms.accounts.passwords import Passwords
 
 """NOTIFY channel: the id of a token to forget, or nothing for all of them."""
@@ -65,7 +66,7 @@ class People:
         actor.require(Scope.ADMIN)
         name = name.strip().lower()
         email = _checked_email(email)
-        if fault := rules.name_fault(name):
+        if fault := name_fault(name):
             raise Refused(f"the name '{name[:80]}' {fault}", field="name")
         made = None
         if password is None and with_password:

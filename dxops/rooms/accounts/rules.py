@@ -14,7 +14,6 @@ import msgspec
 from dxops.base.actors import ROLE_SCOPES, Role, Scope
 from dxops.wire.elastic.names import index_name_fault, matches_any
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.I)
 
 MIN_PASSWORD = 12
@@ -38,13 +37,6 @@ NAME_LIMIT = Limit(5, 60.0)
 """Short at its longest: whoever guesses at someone's name must not be able to lock that person out."""
 
 IP_LIMIT = Limit(20, 900.0)
-
-
-def name_fault(name: str) -> str | None:
-    """What is wrong with a person's name, or None."""
-    if _NAME.fullmatch(name):
-        return None
-    return "must be 1 to 63 of a-z, 0-9, '.', '_', '-', beginning and ending with a letter or digit"
 
 
 def email_fault(email: str) -> str | None:

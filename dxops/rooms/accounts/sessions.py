@@ -15,6 +15,7 @@ from dxops.engines.postgres.database import Database
 from dxops.rooms.accounts import repo, rules
 from dxops.rooms.accounts.config import AccountsConfig
 from dxops.rooms.accounts.model import Person, Session, SessionActor, SignedIn
+from dxops.rooms.accounts.names import name_fault
 from dxops.rooms.accounts.passwords import Passwords
 from dxops.rooms.accounts.people import person_of
 from dxops.rooms.accounts.rules import hashed
@@ -49,7 +50,7 @@ class Sessions:
         same work; `Throttled` after too many tries for that name or from that address.
         """
         name = name.strip().lower()
-        if rules.name_fault(name):
+        if name_fault(name):
             name = ""  # no one's; all such tries count as one name
         await self._charge(name, ip)
         async with self._database.begin() as tx:

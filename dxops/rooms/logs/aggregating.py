@@ -20,6 +20,7 @@ from dxops.rooms.logs.ordering import keys_of
 from dxops.rooms.logs.selecting import LINE_COLUMNS, LINE_WIDTH, line_of
 from dxops.rooms.logs.times import Times
 from dxops.rooms.logs.values import Kinds
+from dxops.rooms.logs.working import Check, Workers
 from dxops.wire.es.agg_buckets import MAX_BUCKETS, Filter, Global, Missing, Terms, TopHits
 from dxops.wire.es.agg_metrics import ExtendedStats, Metric, PercentileRanks, Percentiles
 from dxops.wire.es.agg_order import ordered
@@ -60,6 +61,8 @@ class Aggregator:
         id_of: Callable[[int], str],
         settings: Mapping[str, object],
         whole: bool = True,
+        *,
+        workers: Workers,
     ) -> None:
         self._store = store
         self._kinds = kinds
@@ -68,6 +71,7 @@ class Aggregator:
         self._id_of = id_of
         self._settings = settings
         self._whole = whole
+        self._workers = workers
 
     async def run(
         self, aggregations: Sequence[Aggregation], condition: str, everything: str, query: Node
@@ -178,15 +182,21 @@ class Aggregator:
                 f"WHERE {' AND '.join(level.named) or '1'} ORDER BY {', '.join(key.clause for key in keys)} "
                 f"LIMIT {hits.size} OFFSET {hits.from_} {by}"
             )
-        grouped: dict[Parent, list[dict[str, Any]]] = {parent: [] for parent in level.counts}
-        for row in rows:
-            parent = tuple(row[:depth])
-            if parent not in grouped:
-                continue
-            line = line_of(row[depth : depth + LINE_WIDTH], self._id_of)
-            raw = row[depth + LINE_WIDTH :]
-            sort = sort_values(keys[: len(hits.sort)], raw[: len(hits.sort)]) if hits.sort else None
-            grouped[parent].append(hit_of(line, hits, query, sort, whole=self._whole))
+
+        def made(check: Check) -> dict[Parent, list[dict[str, Any]]]:
+            grouped: dict[Parent, list[dict[str, Any]]] = {parent: [] for parent in level.counts}
+            for row in rows:
+                check()
+                parent = tuple(row[:depth])
+                if parent not in grouped:
+                    continue
+                line = line_of(row[depth : depth + LINE_WIDTH], self._id_of)
+                raw = row[depth + LINE_WIDTH :]
+                sort = sort_values(keys[: len(hits.sort)], raw[: len(hits.sort)]) if hits.sort else None
+                grouped[parent].append(hit_of(line, hits, query, sort, whole=self._whole))
+            return grouped
+
+        grouped = await self._workers.run(made)
         return {
             parent: Hits(level.counts[parent] if depth else total, tuple(found)) for parent, found in grouped.items()
         }

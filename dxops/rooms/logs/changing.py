@@ -13,6 +13,7 @@ import msgspec
 from dxops.rooms.logs.piping import Piping
 from dxops.rooms.logs.recent import Stored
 from dxops.rooms.logs.searching import Searcher, Target
+from dxops.rooms.logs.working import Check
 from dxops.rooms.logs.writing import Change, Writing
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
@@ -119,7 +120,7 @@ class Changing:
         async for page in self._pages(wish, progress, whole=True):
             bulk = self._bulk(page, [action] * len(page))
             if shown.includes or shown.excludes:
-                bulk.sources = [write_document(filter_source(read_document(each), shown)) for each in bulk.sources]
+                bulk.sources = await self._searcher.workers.run(_filtering(bulk.sources, shown))
             outcome, end = await store(bulk)
             progress.end = max(progress.end, end)
             results = outcome.results or ["created"] * len(bulk)
@@ -206,3 +207,14 @@ class Changing:
             uniform=one if all(action is one for action in actions) else None,
             has_ids=True,
         )
+
+
+def _filtering(sources: list[bytes], shown: SourceFilter) -> Callable[[Check], list[bytes]]:
+    def filtered(check: Check) -> list[bytes]:
+        made = []
+        for each in sources:
+            check()
+            made.append(write_document(filter_source(read_document(each), shown)))
+        return made
+
+    return filtered

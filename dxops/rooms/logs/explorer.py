@@ -7,12 +7,12 @@ buckets are bounded here.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
+from dxops.base.beside import beside
 from dxops.base.errors import Refused
 from dxops.rooms.logs.columns import column_name
 from dxops.rooms.logs.facts import Facts
@@ -111,27 +111,24 @@ class Explorer(Facts):
             f"SELECT {LINE_COLUMNS}, {shown} FROM log_events WHERE {condition}{behind_} "  # noqa: S608
             f"ORDER BY {', '.join(key.clause for key in keys)} LIMIT {limit + 1}"
         )
-        counting = asyncio.create_task(self._count(condition, count_to)) if count_to else None
-        try:
+        async with beside(self._count(condition, count_to)) as counting:
             rows = await self._rows(sql)
             lines = [line_of(row[:LINE_WIDTH], self._id_of) for row in rows[:limit]]
             last = None
             if len(rows) > limit:
                 raw = rows[limit - 1][LINE_WIDTH:]
                 last = tuple(typed(key.kind, value) for key, value in zip(keys, raw, strict=True))
-            if counting is None:
-                return Asked(Found(lines, last, None, False), sql)
-            if last is None and not after:
+            if count_to and last is None and not after:
                 return Asked(Found(lines, None, len(lines), False), sql)
             total = await counting
-        finally:
-            if counting is not None:
-                counting.cancel()
-                await asyncio.gather(counting, return_exceptions=True)
+        if total is None:
+            return Asked(Found(lines, last, None, False), sql)
         return Asked(Found(lines, last, min(total, count_to), total > count_to), sql)
 
-    async def _count(self, condition: str, most: int) -> int:
-        """How many rows fit, at most `most + 1`."""
+    async def _count(self, condition: str, most: int) -> int | None:
+        """How many rows fit, at most `most + 1`; not asked for with 0."""
+        if not most:
+            return None
         some = f"SELECT 1 FROM log_events WHERE {condition} LIMIT {int(most) + 1}"  # noqa: S608
         return int((await self._rows(f"SELECT count() FROM ({some})"))[0][0])  # noqa: S608
 

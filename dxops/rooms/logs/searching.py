@@ -5,11 +5,12 @@ Every statement has caps of time, memory and size; a search that meets one is re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from dxops.base.beside import beside
 from dxops.rooms.logs.aggregating import Aggregator
 from dxops.rooms.logs.fields import base_name
 from dxops.rooms.logs.hits import hit_of, sort_values
@@ -22,6 +23,7 @@ from dxops.rooms.logs.streams import begun_values
 from dxops.rooms.logs.times import Times, times_at
 from dxops.rooms.logs.used_fields import used_fields
 from dxops.rooms.logs.values import Kinds, read_kinds, typed
+from dxops.rooms.logs.working import Check, Workers
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
 from dxops.wire.es.agg_encode import answer
@@ -57,6 +59,7 @@ class Searcher:
         self._store = store
         self._ids = ids
         self._now_ms = now_ms
+        self.workers = Workers()
 
     def _times(self) -> Times:
         return times_at(self._now_ms(), self._ids.seq_of)
@@ -81,21 +84,24 @@ class Searcher:
         if request.post_filter is not None:
             shown = self._where(tree.both([request.query, request.post_filter]), target, times)
         after = after or request.search_after
-        found, last = await self._hits(request, shown, kinds, times, after, settings, whole)
+        aggregated = self._aggregated(request, base, target, kinds, times, now_ms, settings, whole)
+        async with (
+            beside(self._hits(request, shown, kinds, times, after, settings, whole)) as hitting,
+            beside(aggregated) as aggregating,
+        ):
+            total = await self._total(request, shown, hitting, after, settings)
+            found, last = await hitting
+            aggregations = await aggregating
         body: dict[str, Any] = {"timed_out": False, "_shards": SHARDS}
         head: dict[str, Any] = {}
-        total = await self._total(request, shown, len(found), after, settings)
         if total is not None:
             head["total"] = total["value"] if request.rest_total_hits_as_int else total
         if request.terminate_after and total is not None:
             body["terminated_early"] = total["value"] >= request.terminate_after
         unsorted = not hits.sort and bool(found)
         body["hits"] = {**head, "max_score": 1.0 if unsorted else None, "hits": found}
-        if request.aggregations:
-            everything = self._where(tree.All(), target, times)
-            aggregator = Aggregator(self._store, kinds, times, now_ms, self._ids.id_of, settings, whole)
-            results = await aggregator.run(request.aggregations, base, everything, request.query)
-            body["aggregations"] = answer(request.aggregations, results, now_ms, typed_keys=request.typed_keys)
+        if aggregations is not None:
+            body["aggregations"] = aggregations
         return Found(body, last)
 
     async def count(self, query: tree.Node, target: Target) -> int:
@@ -173,13 +179,19 @@ class Searcher:
             f"ORDER BY {', '.join(key.clause for key in keys)} {group}LIMIT {hits.size} OFFSET {hits.from_}"
         )
         rows = (await self._store.query(sql, settings=settings)).rows
+        return await self.workers.run(lambda check: self._made(request, rows, keys, kinds, whole, check))
+
+    def _made(
+        self, request: SearchRequest, rows: Sequence[Any], keys: Sequence[Key], kinds: Kinds, whole: bool, check: Check
+    ) -> tuple[list[dict[str, Any]], tuple[Any, ...] | None]:
         made = []
         last: tuple[Any, ...] | None = None
         for row in rows:
+            check()
             raw = row[LINE_WIDTH : LINE_WIDTH + len(keys)]
             last = tuple(typed(key.kind, value) for key, value in zip(keys, raw, strict=True))
             line = line_of(row[:LINE_WIDTH], self._ids.id_of)
-            hit = hit_of(line, hits, request.query, _shown_sort(request, keys, raw), whole=whole)
+            hit = hit_of(line, request.hits, request.query, _shown_sort(request, keys, raw), whole=whole)
             if request.collapse is not None:
                 value = typed(kinds.kind(request.collapse.field), row[-1])
                 fields = {**hit.pop("fields", {}), request.collapse.field: [] if value is None else [value]}
@@ -190,9 +202,37 @@ class Searcher:
             made.append(hit)
         return made, last
 
-    async def _total(
-        self, request: SearchRequest, condition: str, shown: int, after: Sequence[Any], settings: dict[str, object]
+    async def _aggregated(
+        self,
+        request: SearchRequest,
+        condition: str,
+        target: Target,
+        kinds: Kinds,
+        times: Times,
+        now_ms: int,
+        settings: dict[str, object],
+        whole: bool,
     ) -> dict[str, Any] | None:
+        if not request.aggregations:
+            return None
+        everything = self._where(tree.All(), target, times)
+        aggregator = Aggregator(
+            self._store, kinds, times, now_ms, self._ids.id_of, settings, whole, workers=self.workers
+        )
+        results = await aggregator.run(request.aggregations, condition, everything, request.query)
+        return await self.workers.run(
+            lambda _: answer(request.aggregations, results, now_ms, typed_keys=request.typed_keys)
+        )
+
+    async def _total(
+        self,
+        request: SearchRequest,
+        condition: str,
+        hitting: Awaitable[tuple[list[dict[str, Any]], Any]],
+        after: Sequence[Any],
+        settings: dict[str, object],
+    ) -> dict[str, Any] | None:
+        """`hitting` is waited for where its hits may be all there are."""
         most = request.total_hits
         if request.terminate_after and most != 0:
             ended = f"SELECT 1 FROM log_events WHERE {condition} LIMIT {request.terminate_after}"  # noqa: S608
@@ -203,8 +243,10 @@ class Searcher:
             value = await self._number(f"SELECT count() FROM log_events WHERE {condition}", settings)  # noqa: S608
             return {"value": value, "relation": "eq"}
         first_page = not (after or request.hits.from_ or request.collapse)
-        if first_page and shown < request.hits.size and shown <= most:
-            return {"value": shown, "relation": "eq"}
+        if first_page:
+            shown = len((await hitting)[0])
+            if shown < request.hits.size and shown <= most:
+                return {"value": shown, "relation": "eq"}
         some = f"SELECT count() FROM (SELECT 1 FROM log_events WHERE {condition} LIMIT {most + 1})"  # noqa: S608
         value = await self._number(some, settings)
         return {"value": min(value, most), "relation": "gte" if value > most else "eq"}

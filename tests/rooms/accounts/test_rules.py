@@ -10,18 +10,19 @@ from hypothesis import strategies as st
 
 from dxops.base.actors import Role, Scope
 from dxops.rooms.accounts import rules
+from dxops.rooms.accounts.names import name_fault
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("name", ["a", "ada", "ada.l-0_x", "x" * 63])
 def test_good_names(name: str) -> None:
-    assert rules.name_fault(name) is None
+    assert name_fault(name) is None
 
 
 @pytest.mark.parametrize("name", ["", "Ada", "-a", "a-", "a b", "a/b", "..", "a\n", "é", "x" * 64])
 def test_bad_names(name: str) -> None:
-    assert rules.name_fault(name)
+    assert name_fault(name)
 
 
 @pytest.mark.parametrize(
@@ -92,4 +93,4 @@ def test_the_strongest_mapped_role_holds() -> None:
 @given(st.text())
 def test_names_from_providers_are_names_or_nothing(text: str) -> None:
     name = rules.safe_name(text)
-    assert name == "" or rules.name_fault(name) is None
+    assert name == "" or name_fault(name) is None

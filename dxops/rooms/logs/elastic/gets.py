@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from dxops.base.errors import DxopsError
+from dxops.base.errors import DxopsError, TooLarge
 from dxops.rooms.logs.current import Current
 from dxops.rooms.logs.elastic.asking import Answer, Asked
-from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read
+from dxops.rooms.logs.elastic.reading import Names, answered, keeps_bytes, may_read, refuse
 from dxops.rooms.logs.hits import shown_source
 from dxops.rooms.logs.model import Line
 from dxops.rooms.logs.recent import Stored
 from dxops.rooms.logs.searching import Searcher
+from dxops.rooms.logs.working import Check
 from dxops.wire.elastic.documents import read_document
 from dxops.wire.elastic.errors import ElasticRefused, fault_of, illegal_argument, resource_not_found
 from dxops.wire.elastic.media import check_parameters
@@ -119,8 +120,19 @@ class Gets:
         pairs = [(str(each.get("_index", index)), str(each.get("_id", ""))) for each in wanted]
         asking = [pair for pair in pairs if all(pair)]
         lines = dict(zip(asking, await self._lines(asked, asking), strict=True))
-        docs = [self._one(asked, pair, each, lines.get(pair)) for pair, each in zip(pairs, wanted, strict=True)]
-        return answered(asked, {"docs": docs})
+
+        def made(check: Check) -> list[dict[str, Any]]:
+            docs = []
+            for pair, each in zip(pairs, wanted, strict=True):
+                check()
+                docs.append(self._one(asked, pair, each, lines.get(pair)))
+            return docs
+
+        try:
+            return answered(asked, {"docs": await self._searcher.workers.run(made)})
+        except TooLarge as error:
+            refuse(error)
+            raise
 
     def _one(
         self, asked: Asked, pair: tuple[str, str], wanted: dict[str, Any], found: Line | DxopsError | None

@@ -15,6 +15,7 @@ from dxops.rooms.logs.naming import Naming, Resolved, check_seen, naming_of, res
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.searching import Target
 from dxops.rooms.logs.streams import stream_names
+from dxops.rooms.logs.working import LATE
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.errors import ElasticRefused, Fault, illegal_argument, security
 from dxops.wire.elastic.names import Options, read_options
@@ -139,7 +140,7 @@ def read_fault(error: Exception, source: bytes = b"") -> Fault | None:
         extra = {key: value for key, value in cause.items() if key in ("line", "col")}
         reason = f"{error.reason} ({error.hint})" if error.hint else error.reason
         return Fault(type=error.type, reason=reason, status=error.status, extra=extra)
-    if isinstance(error, TooLarge) and error.code.startswith("clickhouse_"):
+    if isinstance(error, TooLarge) and (error.code == LATE or error.code.startswith("clickhouse_")):
         cause_ = Fault(type="circuit_breaking_exception", reason=f"{error.message} ({error.hint})")
         return Fault(
             type="search_phase_execution_exception", reason="all shards failed", extra={"phase": "query"},

@@ -20,6 +20,7 @@ from dxops.rooms.logs.selecting import where
 from dxops.rooms.logs.statements import CAPS
 from dxops.rooms.logs.times import Times, times_at
 from dxops.rooms.logs.values import Kinds, read_kinds
+from dxops.rooms.logs.working import Check, Workers
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
 from dxops.wire.elastic.documents import read_document
@@ -70,6 +71,7 @@ class Tables:
         self._store = store
         self._ids = ids
         self._now_ms = now_ms
+        self._workers = Workers()
 
     async def run(self, question: Question) -> Table:
         """Raises `EsqlError` and `EsError` for what cannot be asked, `TooLarge` for a cap that was met."""
@@ -79,8 +81,17 @@ class Tables:
             sql += f" LIMIT {int(question.size)} OFFSET {int(question.offset)}"
         rows = (await self._store.query(sql, settings=_CAPS)).rows
         shown = [self._shower(column, question.zone) for column in statement.columns]
-        made = [[show(value) for show, value in zip(shown, row, strict=False)] for row in rows]
-        return Table(tuple((each.name, _public(each.type)) for each in statement.columns), made)
+
+        def made(check: Check) -> list[list[Any]]:
+            found = []
+            for row in rows:
+                check()
+                found.append([show(value) for show, value in zip(shown, row, strict=False)])
+            return found
+
+        return Table(
+            tuple((each.name, _public(each.type)) for each in statement.columns), await self._workers.run(made)
+        )
 
     async def _compiled(self, question: Question) -> Statement:
         now_ms = self._now_ms()
