@@ -22,6 +22,7 @@ from dxops.base.spooled import (
     DiskSpace,
     Minute,
     QuarantinedRecord,
+    RefusedBatch,
     SpoolState,
     StreamAmounts,
     TenantAmounts,
@@ -35,6 +36,7 @@ from dxops.engines.spool import (
     Machine,
     Quarantine,
     Quarantined,
+    Refusal,
     StreamStats,
     read_stats,
     this_machine,
@@ -250,7 +252,7 @@ def _amounts(found: StreamStats) -> StreamAmounts:
         lag_s=round(store.oldest_pending_s or 0.0, 3) if store.pending else 0.0,
         held=found.held,
         refused=found.refused,
-        loaded_at=datetime.fromtimestamp(store.updated_at_ms / 1000, UTC) if store.updated_at_ms else None,
+        loaded_at=_at(store.updated_at_ms) if store.updated_at_ms else None,
         tenants={
             name: TenantAmounts(
                 received=tenant.received.records,
@@ -261,7 +263,25 @@ def _amounts(found: StreamStats) -> StreamAmounts:
             )
             for name, tenant in sorted(found.tenants.items())
         },
+        refused_batch=_refused(store.refusal) if store.refusal is not None and store.pending else None,
     )
+
+
+def _refused(told: Refusal) -> RefusedBatch:
+    return RefusedBatch(
+        code=told.code,
+        reason=told.reason,
+        records=told.records,
+        from_seq=told.from_seq,
+        tries=told.tries,
+        since=_at(told.since_ms),
+        next_try_at=_at(told.next_try_ms),
+        decided_at=_at(told.decided_at_ms),
+    )
+
+
+def _at(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def _nobody(found: StreamStats) -> ConsumerStats:
@@ -292,8 +312,8 @@ def _record(stream: str, found: Quarantined) -> QuarantinedRecord:
     return QuarantinedRecord(
         stream=stream,
         seq=found.seq,
-        at=datetime.fromtimestamp(found.at_ms / 1000, UTC),
-        received_at=datetime.fromtimestamp(found.received_at_ms / 1000, UTC),
+        at=_at(found.at_ms),
+        received_at=_at(found.received_at_ms),
         reason=found.reason,
         tenant=found.tenant,
         bytes=len(found.data),

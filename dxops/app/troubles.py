@@ -15,6 +15,7 @@ DEGRADED: Final = "degraded"
 _MB: Final = 1_000_000
 _SLOW_S: Final = 30.0
 _STANDS_S: Final = 300.0
+_TRIES: Final = 3
 _FILLING: Final = 0.7
 _FULL: Final = 0.95
 _ORDER: Final = {"bad": 0, "warn": 1, "note": 2}
@@ -71,6 +72,16 @@ def _spool(state: SpoolState) -> Iterable[Trouble]:
             message=f"what was received is not searchable for {totals.lag_s:,.0f} s: {totals.pending:,} records wait",
             hint=_why_behind(state),
         )
+    for name, stream in state.streams.items():
+        if (refused := stream.refused_batch) is not None and refused.tries >= _TRIES:
+            yield Trouble(
+                code="batch_refused",
+                severity="warn",
+                role="loader",
+                message=f"the store refused the next {refused.records:,} records of '{name}' {refused.tries:,} times "
+                f"({refused.code}): {refused.reason}",
+                hint="what is still refused after some minutes goes into quarantine, if the store takes other data",
+            )
     if totals.in_quarantine:
         yield Trouble(
             code="quarantine",

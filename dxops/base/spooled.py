@@ -23,11 +23,30 @@ class TenantAmounts(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
 
 
+class RefusedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream waits for: the store refused its next `records`, from number `from_seq` on, `tries` times in a row,
+    and whether they or the store are at fault is not clear.
+
+    From `decided_at` on, if the store takes other data, they are tried one by one, and those that it still refuses go
+    into quarantine.
+    """
+
+    code: str
+    reason: str
+    records: int
+    from_seq: int
+    tries: int
+    since: datetime
+    next_try_at: datetime
+    decided_at: datetime
+
+
 class StreamAmounts(msgspec.Struct, frozen=True, kw_only=True):
     """One stream, counted since it began: `received = loaded + pending + quarantined + lost`.
 
     `in_quarantine` are those that are there now, `dropped` those that left it because it was full or they were too old.
     `lag_s` is how long the next record has waited for the store, 0 when none waits. `held` and `refused` are requests.
+    `refused_batch` is None unless the store refuses what comes next.
     """
 
     received: int
@@ -44,6 +63,7 @@ class StreamAmounts(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     loaded_at: datetime | None
     tenants: dict[str, TenantAmounts]
+    refused_batch: RefusedBatch | None = None
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

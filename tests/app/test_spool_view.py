@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from dxops.app.listeners import Listener, Listeners
 from dxops.app.settings import Settings
 from dxops.app.spool_view import SpoolWatch, by_minute
 from dxops.app.troubles import troubles_of, with_troubles
-from dxops.app.web_spool import router
+from dxops.app.web_spool import router, shown
 from dxops.base.actors import ROLE_SCOPES, SYSTEM, Actor, Role
 from dxops.base.clock import ManualClock
 from dxops.base.errors import Forbidden, Missing, Unavailable
@@ -236,6 +237,24 @@ def _state(*, free: int = 100 << 30, store: str = "healthy", lag_s: float = 0.0,
 )
 def test_what_counts_as_trouble(state: SpoolState, found: list[tuple[str, str]]) -> None:
     assert [(trouble.code, trouble.severity) for trouble in troubles_of(state)] == found
+
+
+async def test_what_a_stream_waits_for_is_told(tmp_path: Path, database: Database) -> None:
+    async with standing(tmp_path, database) as there:
+        there.sink.doubtful = b"strange"
+        await there.spool.append("logs", [b"strange"], records=1, tenant="house")
+        async with asyncio.timeout(10):
+            while (told := (await there.view.look()).streams["logs"].refused_batch) is None or told.tries < 3:
+                await asyncio.sleep(0.02)
+        assert (told.code, told.reason, told.records) == ("store_49", "some reason", 1)
+        assert told.since <= told.next_try_at < told.decided_at
+        assert "batch_refused" in [trouble.code for trouble in troubles_of(await there.view.look())]
+        given = msgspec.to_builtins(shown(await there.view.look(), []))["streams"]["logs"]["refused_batch"]
+        assert (given["code"], given["records"]) == ("store_49", 1)
+        there.sink.doubtful = None
+        async with asyncio.timeout(10):
+            while (await there.view.look()).streams["logs"].refused_batch is not None:
+                await asyncio.sleep(0.02)
 
 
 def test_bad_trouble_degrades_its_role_and_says_why() -> None:

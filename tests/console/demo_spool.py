@@ -12,6 +12,7 @@ from dxops.base.spooled import (
     DiskSpace,
     Minute,
     QuarantinedRecord,
+    RefusedBatch,
     SpoolState,
     StreamAmounts,
     TenantAmounts,
@@ -30,6 +31,7 @@ class DemoSpool:
         now = datetime.now(UTC)
         self.free_bytes = 70 * _GB
         self.empty = False
+        self.refused: RefusedBatch | None = None
         self.decided: list[tuple[str, list[int] | None]] = []
         self.records = [
             QuarantinedRecord(
@@ -49,7 +51,7 @@ class DemoSpool:
         logs = StreamAmounts(
             received=1_984_211, loaded=1_983_008, pending=1_200, quarantined=3, in_quarantine=len(self.records),
             dropped=0, lost=0, bytes=610_400_000, disk_bytes=50_300_000, lag_s=0.4, held=12, refused=0,
-            loaded_at=datetime.now(UTC),
+            loaded_at=datetime.now(UTC), refused_batch=self.refused,
             tenants={
                 name: TenantAmounts(received=count, bytes=size, on_disk_bytes=size // 20, held=6, refused=0)
                 for name, (count, size) in held.items()

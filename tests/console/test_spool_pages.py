@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from dxops.base.spooled import RefusedBatch
 from tests.console.conftest import enter
 from tests.console.demo import DemoHouse
 
@@ -21,6 +23,25 @@ async def test_the_page_shows_counts_reasons_and_both_ways_out(house: DemoHouse,
     record = (await owner.get("/system/spool/logs/records/51007")).text
     assert "&lt;b&gt;with markup&lt;/b&gt;" in record
     assert (await owner.get("/system/spool/logs/records/1")).status_code == 404
+
+
+async def test_a_stream_that_waits_says_what_for(house: DemoHouse, owner: httpx.AsyncClient) -> None:
+    now = datetime.now(UTC)
+    house.spool.refused = RefusedBatch(
+        code="clickhouse_469", reason="the store refuses it: <b>constraint</b>", records=1_200, from_seq=77, tries=3,
+        since=now - timedelta(seconds=65), next_try_at=now + timedelta(seconds=9),
+        decided_at=now + timedelta(minutes=2),
+    )  # fmt: skip
+    text = (await owner.get("/system/spool")).text
+    for shown in (
+        "Refused 3 times",
+        "&lt;b&gt;constraint",
+        "clickhouse_469",
+        "1,200 records",
+        "Next try in",
+        "number 77",
+    ):
+        assert shown in text, shown
 
 
 async def test_an_empty_spool_says_how_to_fill_it(house: DemoHouse, owner: httpx.AsyncClient) -> None:

@@ -22,7 +22,8 @@ A loader, in its own process:
 
 A `Sink` has `load(batch) -> LoadResult` and `extract(frame, index) -> bytes`. The batch's `token` comes back unchanged
 whenever the same records do, and never with others: as ClickHouse's `insert_deduplication_token` it makes loading
-exactly once. A sink raises `Unavailable` to be asked again, `PoisonBatch` when it never will take the batch; records
+exactly once. A sink raises `Unavailable` to be asked again, `PoisonBatch` when it never will take the batch, `Doubtful`
+when it cannot tell (minutes later that is poison too, if the sink `vouches`); records
 that it left out it names in `LoadResult.bad`. Both end in the `Quarantine`: to be listed, discarded or given back.
 
 Anybody: `await read_stats(machine, root)` for counts, lag and tenants, from the files alone.
@@ -33,6 +34,7 @@ docs/inside/spool.md has the bytes, the promises and how to look at them by hand
 from dxops.engines.spool.config import BatchLimits, Limits, SpoolConfig
 from dxops.engines.spool.consumer import Batch, Consumer
 from dxops.engines.spool.disk import Buffer, Machine
+from dxops.engines.spool.doubt import Doubtful, Patience, Refusal
 from dxops.engines.spool.ledger import Amount
 from dxops.engines.spool.loading import BadRecord, Loader, LoadResult, PoisonBatch, Sink
 from dxops.engines.spool.model import ConsumerState, DamagedState, Position, SpoolFailed, SpoolFull
@@ -52,17 +54,20 @@ __all__ = [
     "ConsumerState",
     "ConsumerStats",
     "DamagedState",
+    "Doubtful",
     "Frame",
     "Limits",
     "LoadResult",
     "Loader",
     "Machine",
+    "Patience",
     "Piece",
     "PoisonBatch",
     "Position",
     "Quarantine",
     "QuarantineCounts",
     "Quarantined",
+    "Refusal",
     "Sink",
     "Spool",
     "SpoolConfig",

@@ -12,6 +12,7 @@ import msgspec
 from dxops.base.errors import Conflict
 from dxops.engines.spool.config import BatchLimits
 from dxops.engines.spool.disk import Lock, Machine, read_whole, run_to_end, write_whole
+from dxops.engines.spool.doubt import Board
 from dxops.engines.spool.frames import NO_SEGMENT
 from dxops.engines.spool.identity import read_id
 from dxops.engines.spool.model import (
@@ -53,6 +54,10 @@ class Batch(msgspec.Struct, frozen=True):
     after: Position
 
     @property
+    def span(self) -> tuple[int, int]:
+        return self.from_seq, self.to_seq
+
+    @property
     def records(self) -> int:
         return sum(piece.records for piece in self.pieces)
 
@@ -82,6 +87,7 @@ class Consumer:
         self.quarantine = Quarantine(machine, root, stream, name)
         self._machine = machine
         self._paths = SpoolPaths(root, stream)
+        self.board = Board(machine, self._paths, name)
         self._spool_id = spool_id
         self._lock = lock
         self._reader = StreamReader(machine.disk, root, stream, spool_id, kinds=kinds)

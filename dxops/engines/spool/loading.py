@@ -13,6 +13,7 @@ from dxops.base.errors import Refused, Unavailable
 from dxops.engines.spool.config import BatchLimits
 from dxops.engines.spool.consumer import Batch, Consumer
 from dxops.engines.spool.disk import Machine
+from dxops.engines.spool.doubt import Doubtful, Doubts, Patience, Refusal
 from dxops.engines.spool.quarantine import Quarantined
 from dxops.engines.spool.reader import Frame, Piece
 
@@ -51,7 +52,7 @@ class Sink(Protocol):
         """Store the batch, durable, in order. Must keep a batch whose `token` it stored before from being stored twice.
 
         Raises `Unavailable` when it may work later (then the outcome may be unknown; the same batch comes again, at
-        once or after a restart), `PoisonBatch` when it never will.
+        once or after a restart), `PoisonBatch` when it never will, `Doubtful` when that cannot be told.
         """
         ...
 
@@ -70,6 +71,15 @@ class Prepares(Protocol):
         ...
 
 
+@runtime_checkable
+class Vouches(Protocol):
+    """A sink that can tell whether a refusal may be its own fault; others' doubtful refusals are borne for ever."""
+
+    async def vouches(self) -> bool:
+        """Whether the sink takes data in general now: something was just stored where batches go. Raises nothing."""
+        ...
+
+
 class Loader:
     """Loads one stream into one sink. `run` never ends by itself; cancel it, then `Consumer.close`.
 
@@ -85,6 +95,7 @@ class Loader:
         limits: BatchLimits | None = None,
         *,
         most_pause_s: float = 10.0,
+        patience: Patience | None = None,
     ) -> None:
         self._machine = machine
         self._consumer = consumer
@@ -94,6 +105,8 @@ class Loader:
         self._suspect: int | None = None
         self._pause_s = 0.0
         self._surprises = 0
+        self._patience = patience or Patience()
+        self._doubts = Doubts(self._patience)
         self.trouble: str | None = None
         """Why the last attempt failed; None while all is well. For people to read."""
 
@@ -104,7 +117,11 @@ class Loader:
                 batch = await self._consumer.next_batch(self._limits, suspect_records=self._suspect)
                 await self._load(batch)
                 self._pause_s, self._surprises, self.trouble = 0.0, 0, None
+                await self._consumer.board.clear()
+            except Doubtful as error:
+                await self._back_off(error, refused=batch)
             except Unavailable as error:
+                self._doubts.cleared()  # whether the batch is in is not known
                 await self._back_off(error)
 
     async def _load(self, batch: Batch) -> None:
@@ -115,6 +132,9 @@ class Loader:
         except PoisonBatch as error:
             await self._refused(batch, error.message)
             return
+        except Doubtful as error:
+            await self._doubted(batch, error)
+            return
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a sink does wrong, the stream must not stand still
@@ -124,6 +144,7 @@ class Loader:
             loading.cancel()  # only does anything where this task was cancelled
         bad = {record.seq: record.reason for record in result.bad}
         await self._put_away(batch, bad)
+        self._doubts.stored(batch.span)
         if self._suspect is not None:
             self._suspect = self._suspect * 2 if self._suspect < self._limits.records else None
 
@@ -146,6 +167,19 @@ class Loader:
         )
         await self._until_done(lambda: self._consumer.narrow(half))
         self._suspect = half
+
+    async def _doubted(self, batch: Batch, error: Doubtful) -> None:
+        """Borne until the patience is over and the sink takes other data; then as any refused batch."""
+        now_s = asyncio.get_running_loop().time()
+        self._doubts.refused(batch.span, error.code, now_s)
+        if not isinstance(self._sink, Vouches) or not self._doubts.over(batch.records, now_s):
+            raise error
+        if not await self._sink.vouches():
+            self._doubts.cleared()
+            self._doubts.refused(batch.span, error.code, now_s)
+            raise error
+        self._doubts.settled(batch.records, now_s)
+        await self._refused(batch, f"{error.message} ({error.code}, {self._doubts.tries} tries)")
 
     async def _surprised(self, batch: Batch, error: Exception) -> None:
         """A fault of the sink's code. It may have stored the batch, so the batch is only taken apart after many tries:
@@ -184,12 +218,30 @@ class Loader:
             else:
                 return
 
-    async def _back_off(self, error: Unavailable) -> None:
+    async def _back_off(self, error: Unavailable, *, refused: Batch | None = None) -> None:
         if self.trouble != error.message:
             log.warning("loading waits", extra={"stream": self._consumer.stream, "reason": error.message})
         self.trouble = error.message
         self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), self._most_pause_s)
+        if refused is None:
+            await self._consumer.board.clear()
+        else:
+            await self._consumer.board.tell(self._refusal(refused, error))
         await asyncio.sleep(self._pause_s)
+
+    def _refusal(self, batch: Batch, error: Unavailable) -> Refusal:
+        now_ms, now_s = self._machine.now_ms(), asyncio.get_running_loop().time()
+        since_ms = now_ms - int((now_s - self._doubts.since_s) * 1000)
+        return Refusal(
+            code=error.code,
+            reason=error.message,
+            records=batch.records,
+            from_seq=batch.from_seq,
+            tries=self._doubts.tries,
+            since_ms=since_ms,
+            next_try_ms=now_ms + int(self._pause_s * 1000),
+            decided_at_ms=since_ms + int(self._patience.for_s * 1000),
+        )
 
 
 def _holding(batch: Batch, seq: int) -> list[Piece]:

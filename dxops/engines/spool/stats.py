@@ -7,6 +7,7 @@ import contextlib
 import msgspec
 
 from dxops.engines.spool.disk import Disk, Machine, read_whole, write_whole
+from dxops.engines.spool.doubt import Refusal, read_refusal
 from dxops.engines.spool.frames import NO_SEGMENT
 from dxops.engines.spool.identity import list_streams, read_id
 from dxops.engines.spool.ledger import Amount
@@ -59,6 +60,7 @@ class ConsumerStats(msgspec.Struct, frozen=True, kw_only=True):
     lost: int
     oldest_pending_s: float | None
     updated_at_ms: int
+    refusal: Refusal | None = None
 
 
 class StreamStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +143,7 @@ def _stream(machine: Machine, root: str, name: str, spool_id: str) -> StreamStat
                 mark,
                 read_counts(machine, f"{paths.quarantine}/{consumer}"),
                 _oldest_s(machine, reader, state.position, mark),
+                read_refusal(disk, paths, consumer),
             )
             for consumer, state in sorted(consumer_states(disk, paths).items())
         )
@@ -159,7 +162,12 @@ def _stream(machine: Machine, root: str, name: str, spool_id: str) -> StreamStat
 
 
 def _consumer(
-    name: str, state: ConsumerState, mark: Mark, counts: QuarantineCounts, oldest_s: float | None
+    name: str,
+    state: ConsumerState,
+    mark: Mark,
+    counts: QuarantineCounts,
+    oldest_s: float | None,
+    refusal: Refusal | None,
 ) -> ConsumerStats:
     return ConsumerStats(
         name=name,
@@ -172,6 +180,7 @@ def _consumer(
         lost=state.lost,
         oldest_pending_s=oldest_s,
         updated_at_ms=state.updated_at_ms,
+        refusal=refusal,
     )
 
 

@@ -7,14 +7,17 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from dxops.base.errors import Refused, Unavailable
+from dxops.base.errors import DxopsError, Refused, Unavailable
 from dxops.engines.spool.consumer import Batch
+from dxops.engines.spool.doubt import Doubtful
 from dxops.engines.spool.loading import BadRecord, LoadResult, PoisonBatch
 from dxops.engines.spool.reader import Frame, Piece
 from dxops.rooms.logs.model import Inserts
 from dxops.rooms.logs.model import Rows as Reads
+from dxops.rooms.logs.refusals import Blame, blame
 from dxops.rooms.logs.rows import RowMaker, Rows
 from dxops.rooms.logs.schema import DEAD_COLUMNS, EVENT_COLUMNS, SHAPE_COLUMNS, SIZE_COLUMNS
+from dxops.wire.clickhouse_native import Column, block, numbers, strings
 from dxops.wire.logs.frame import LogFrame, decode_frame, encode_frame, part_of, settled
 
 log = logging.getLogger(__name__)
@@ -23,11 +26,20 @@ STREAM: Final = "logs"
 CONSUMER: Final = "store"
 """Who loads the stream: a document can be found once this one has committed it."""
 
-_ABOUT_THE_DATA: Final = frozenset(
-    f"clickhouse_{number}" for number in (6, 26, 27, 33, 53, 72, 117, 128, 131, 190, 241, 307, 321)
+_LARGE_BYTES: Final = 1 << 20
+"""A single document of this size may need more memory than there ever is; a smaller one waits for it."""
+
+_NO_EVENTS: Final = block([Column("seq", "UInt64", []), Column("message", "String", [])], 0)
+_ZEROS: Final = block(
+    [
+        Column("stream", "String", strings([b""])),
+        Column("day", "Date", numbers("Date", [0])),
+        Column("documents", "UInt64", numbers("UInt64", [0])),
+        Column("bytes", "UInt64", numbers("UInt64", [0])),
+    ],
+    1,
 )
-"""Refusals that a smaller or another batch would not meet: values that do not parse or are too large, too much memory.
-Others (a full disk comes as several) are about the store, and are waited for."""
+"""A row that says nothing, and goes at the next merge."""
 
 _SETTINGS: Final = {"max_partitions_per_insert_block": 0}  # senders' clocks may be anywhere
 
@@ -40,7 +52,8 @@ class LogSink:
     """`loaded` is told of every batch that is in: documents and bytes by stream.
 
     Says `PoisonBatch` only where nothing of the batch is stored: of a refusal that is about the data, once the store
-    was asked. All else that goes wrong is `Unavailable`, so that a batch is never taken apart that is there already.
+    was asked; `Doubtful` of one that may be about the data. All else that goes wrong is `Unavailable`, so that a batch
+    is never taken apart that is there already.
     """
 
     def __init__(self, store: Store, loaded: Callable[[dict[str, tuple[int, int]]], None] | None = None) -> None:
@@ -77,11 +90,12 @@ class LogSink:
         try:
             await self._insert(batch, "log_events", EVENT_COLUMNS, rows.events)
         except Refused as error:
-            if error.code not in _ABOUT_THE_DATA:
+            fault = blame(error)
+            if fault == "store":
                 raise
             stored = await self._stored(batch)
             if not stored:
-                raise PoisonBatch(f"the store refuses it: {error.message}") from error
+                raise _refusal(batch, fault, error) from error
             if stored < rows.documents:
                 raise
 
@@ -95,6 +109,16 @@ class LogSink:
         within = {"from": batch.from_seq, "to": batch.to_seq}
         sql = "SELECT count() FROM log_events WHERE seq >= {from:UInt64} AND seq < {to:UInt64}"
         return int((await self._store.query(sql, within)).rows[0][0])
+
+    async def vouches(self) -> bool:
+        """See `loading.Vouches`: the table of documents takes inserts, and rows reach the disk."""
+        try:
+            await self._store.insert_native("log_events", _NO_EVENTS, token=None, columns=("seq", "message"))
+            await self._store.insert_native("log_sizes", _ZEROS, token=None, columns=SIZE_COLUMNS)
+        except DxopsError as error:
+            log.warning("the store does not take other data either", extra={"reason": error.message})
+            return False
+        return True
 
     def prepare(self, batch: Batch) -> None:
         """See `loading.Prepares`. Rows that are made stay until they are stored, however often that fails."""
@@ -145,6 +169,16 @@ class LogSink:
                 self._keep_good(base + start, received_ms, part_of(frame, start, stop), good, bad)
         else:
             good.append((base, received_ms, frame))
+
+
+def _refusal(batch: Batch, fault: Blame, error: Refused) -> PoisonBatch | Unavailable:
+    """Of a batch of which nothing is stored."""
+    message = f"the store refuses it: {error.message}"
+    if fault == "data" or (fault == "memory" and batch.records > 1):
+        return PoisonBatch(message)
+    if fault == "memory" and sum(len(piece.frame.payload) for piece in batch.pieces) < _LARGE_BYTES:
+        return Unavailable(message, code=error.code)
+    return Doubtful(message, code=error.code)
 
 
 def _frames(batch: Batch, bad: list[BadRecord]) -> Iterator[tuple[int, int, LogFrame]]:

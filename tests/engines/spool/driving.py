@@ -6,7 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from dxops.engines.spool import BadRecord, Batch, BatchLimits, Consumer, Frame, Limits, Loader, LoadResult, SpoolConfig
+from dxops.engines.spool import (
+    BadRecord,
+    Batch,
+    BatchLimits,
+    Consumer,
+    Doubtful,
+    Frame,
+    Limits,
+    Loader,
+    LoadResult,
+    SpoolConfig,
+)
 from dxops.engines.spool import this_machine as this_machine
 
 QUICK = BatchLimits(age_s=0.01)
@@ -20,16 +31,19 @@ def limits(**changes: object) -> Limits:
 
 
 class KeepingSink:
-    """Records are lines. Keeps what it loaded, by token."""
+    """Records are lines. Keeps what it loaded, by token; leaves out what has `bad` in it, doubts `doubtful`."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, bytes]] = []
         self.tokens: list[str] = []
         self.bad: bytes | None = None
+        self.doubtful: bytes | None = None
         self.loads = asyncio.Semaphore(1_000_000)
 
     async def load(self, batch: Batch) -> LoadResult:
         bad = []
+        if self.doubtful is not None and any(self.doubtful in piece.frame.payload for piece in batch.pieces):
+            raise Doubtful("some reason", code="store_49")
         for piece in batch.pieces:
             for index, line in enumerate(piece.frame.payload.split(b"\n")[piece.start : piece.stop]):
                 seq = piece.frame.seq + piece.start + index

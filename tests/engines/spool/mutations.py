@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Sequence
@@ -10,11 +11,12 @@ import msgspec
 import pytest
 
 from dxops.engines.spool import consumer as consumers
-from dxops.engines.spool import loading, recovery
+from dxops.engines.spool import doubt, loading, recovery
 from dxops.engines.spool.consumer import Batch, Consumer
 from dxops.engines.spool.model import ConsumerState, Mark, encode_mark
 from dxops.engines.spool.reader import StreamReader
 from dxops.engines.spool.segment_writer import Outgoing, SegmentWriter, Written
+from tests.engines.spool.simulated_store import SimulatedStore
 from tests.engines.spool.world import World
 
 Arrange = Callable[[World], None]
@@ -179,7 +181,8 @@ def poison_taken_apart_in_memory_only(patch: pytest.MonkeyPatch) -> None:
 
     async def careless(self: loading.Loader, batch: Batch) -> None:
         try:
-            await self._sink.load(batch)
+            with contextlib.suppress(doubt.Doubtful):
+                await self._sink.load(batch)
         except loading.PoisonBatch:
             if batch.records > 1:
                 piece = batch.pieces[0]
@@ -208,6 +211,12 @@ def committed_before_the_quarantine(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(loading.Loader, "_put_away", hasty)
 
 
+def taken_apart_without_asking(patch: pytest.MonkeyPatch) -> None:
+    """Whoever is tired of a doubtful refusal blames the data, without a look at the store."""
+    patch.setattr(SimulatedStore, "vouches", lambda self: asyncio.sleep(0, True))
+    patch.setattr(doubt.Doubts, "over", lambda self, records, now_s: self.tries >= 2)
+
+
 MUTATIONS = [
     no_sync,
     no_directory_sync,
@@ -223,4 +232,5 @@ MUTATIONS = [
     a_new_token_each_time,
     poison_taken_apart_in_memory_only,
     committed_before_the_quarantine,
+    taken_apart_without_asking,
 ]

@@ -8,6 +8,7 @@ from collections import deque
 
 from dxops.base.errors import Unavailable
 from dxops.engines.spool.consumer import Batch
+from dxops.engines.spool.doubt import Doubtful
 from dxops.engines.spool.loading import BadRecord, LoadResult, PoisonBatch
 from dxops.engines.spool.reader import Frame
 
@@ -20,13 +21,15 @@ def lines(payload: bytes) -> list[bytes]:
 
 
 class SimulatedStore:
-    """Poison records make it refuse the whole batch, odd ones it leaves out and reports."""
+    """Poison records make it refuse the whole batch, odd ones it leaves out and reports. Of strange ones it
+    does not say whether they are to blame, and while it is `sick` it says the same of all."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.rows: list[tuple[int, bytes]] = []
         self.faults: list[str] = []
         self.away = False
+        self.sick = False
         self.trouble = 0.0
         self.windows: deque[str] = deque(maxlen=_TOKENS)
 
@@ -47,6 +50,8 @@ class SimulatedStore:
             self.faults.append("half a frame")
         if any(b"poison" in record for _, record in rows):
             raise PoisonBatch("cannot parse a poison record")
+        if self.sick or any(b"strange" in record for _, record in rows):
+            raise Doubtful("something is wrong", code="strange")
         if luck < self.trouble * 0.6:  # on its way, but the client does not hear of it
             asyncio.get_running_loop().call_later(self.rng.random() * 0.5, self._apply, batch.token, rows)
             raise Unavailable("timed out")
@@ -54,6 +59,10 @@ class SimulatedStore:
         if luck < self.trouble:
             raise Unavailable("the connection broke")
         return LoadResult(tuple(BadRecord(seq, "odd") for seq, record in rows if b"odd" in record))
+
+    async def vouches(self) -> bool:
+        await asyncio.sleep(self.rng.random() * 0.01)
+        return not self.away and not self.sick
 
     def extract(self, frame: Frame, index: int) -> bytes:
         return lines(frame.payload)[index] + b"\n"

@@ -18,6 +18,7 @@ from dxops.base.errors import DxopsError
 from dxops.engines.spool.config import BatchLimits, Limits
 from dxops.engines.spool.consumer import Consumer
 from dxops.engines.spool.disk import Machine
+from dxops.engines.spool.doubt import Patience
 from dxops.engines.spool.loading import Loader
 from dxops.engines.spool.quarantine import Quarantine
 from dxops.engines.spool.spool import Spool
@@ -27,6 +28,7 @@ from tests.engines.spool.simulated_store import SimulatedStore
 from tests.engines.spool.simulated_time import GreenletRunner, Killed, Process, SimulatedClock, SimulatedLoop
 
 ROOT = "/spool"
+PATIENCE = Patience(tries=4, for_s=2.0, alone_tries=2, most=3)
 STREAM = "logs"
 
 
@@ -153,7 +155,7 @@ class World:
     def _record(self, name: int) -> bytes:
         self.counter += 1
         luck = self.rng.random()
-        nature = "poison" if luck < 0.01 else "odd" if luck < 0.02 else "good"
+        nature = "poison" if luck < 0.01 else "odd" if luck < 0.02 else "strange" if luck < 0.024 else "good"
         return f"{name}.{self.counter:06d}.{nature}.".encode() + b"x" * self.rng.choice((0, 10, 100, 700))
 
     async def _load(self, process: Process) -> None:
@@ -166,7 +168,7 @@ class World:
                 await asyncio.sleep(0.1)
         self.up.add("loader")
         limits = BatchLimits(records=self.rng.choice((5, 30, 200)), size_bytes=4000, age_s=0.05)
-        await Loader(machine, consumer, self.store, limits, most_pause_s=0.5).run()
+        await Loader(machine, consumer, self.store, limits, most_pause_s=0.5, patience=PATIENCE).run()
 
     async def _misfortune(self) -> None:
         """A while of something going wrong."""
@@ -177,6 +179,7 @@ class World:
             self.disk.others = max(0, self.disk.capacity - self.disk.used() - rng.choice((0, 0, 500, 3000)))
         self.store.trouble = rng.choice((0.0, 0.2, 0.8))
         self.store.away = rng.random() < 0.15
+        self.store.sick = rng.random() < 0.15
         await asyncio.sleep(rng.random() * 0.8)
         if rng.random() < 0.5:
             faults.clear()
@@ -199,7 +202,7 @@ class World:
     def _mend(self) -> None:
         self.disk.faults.clear()
         self.disk.others = 0
-        self.store.trouble, self.store.away = 0.0, False
+        self.store.trouble, self.store.away, self.store.sick = 0.0, False, False
         for process in (self.writer, self.loader):
             if process is not None:
                 process.dies_at_step = -1
@@ -246,7 +249,7 @@ class World:
         seqs = [seq for seq, _ in self.store.rows]
         assert seqs == sorted(set(seqs)), "out of order"
         for record in copies:
-            refused = b"poison" in record or b"odd" in record
+            refused = any(nature in record for nature in (b"poison", b"odd", b"strange"))
             assert refused == any(line == record for _, line in aside), f"in the wrong place: {record!r}"
         (stream,) = await self._stats()
         (consumer,) = stream.consumers

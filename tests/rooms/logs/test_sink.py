@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from dxops.base.errors import DxopsError, Refused, Unavailable
+from dxops.base.errors import DxopsError, Refused, TooLarge, Unavailable
 from dxops.engines.clickhouse.client import Rows
 from dxops.engines.spool.consumer import Batch
+from dxops.engines.spool.doubt import Doubtful
 from dxops.engines.spool.loading import PoisonBatch
 from dxops.engines.spool.model import Position
 from dxops.engines.spool.reader import Frame, Piece
@@ -99,6 +100,10 @@ async def test_a_refused_batch_that_is_there_after_all_is_not_taken_apart() -> N
     [
         [Refused("No space left on device", code="clickhouse_75")],
         [Refused("Table log_events does not exist", code="clickhouse_60")],
+        [Refused("filesystem error: No space left on device", code="clickhouse_1001")],
+        [TooLarge("the query ran for longer than it may", code="clickhouse_159")],
+        [TooLarge("memory limit exceeded", code="clickhouse_241")],  # of one small document
+        [Refused("an answer of whoever is in between")],
         [None, OF_THE_DATA],  # the documents are in: only the shapes are missing
         [ValueError("a fault of this program")],
     ],
@@ -108,10 +113,44 @@ async def test_everything_else_is_waited_for(answers: list[Any]) -> None:
     sink = LogSink(store)
     for _ in range(30):  # more often than a loader takes surprises
         store.answers = list(answers)
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable) as found:
+            await sink.load(batch(DOCUMENTS[0]))
+        assert not isinstance(found.value, Doubtful)
+    assert (await sink.load(batch(DOCUMENTS[0]))).bad == ()
+    assert sorted(store.tokens) == ["s.logs.1-2/log_events", "s.logs.1-2/log_shapes", "s.logs.1-2/log_sizes"]
+
+
+async def test_what_may_be_about_either_is_in_doubt() -> None:
+    store = FakeStore()
+    sink = LogSink(store)
+    for code in (49, 469):
+        store.answers = [Refused("some reason", code=f"clickhouse_{code}")]
+        with pytest.raises(Doubtful, match="the store refuses it: some reason") as found:
             await sink.load(batch(*DOCUMENTS))
-    assert (await sink.load(batch(*DOCUMENTS))).bad == ()
-    assert sorted(store.tokens) == ["s.logs.1-3/log_events", "s.logs.1-3/log_shapes", "s.logs.1-3/log_sizes"]
+        assert found.value.code == f"clickhouse_{code}"
+    store.answers, store.there = [Refused("some reason", code="clickhouse_49")], 2
+    assert (await sink.load(batch(*DOCUMENTS))).bad == ()  # an earlier try has stored it
+
+
+async def test_too_little_memory_is_met_with_smaller_batches() -> None:
+    store = FakeStore()
+    sink = LogSink(store)
+    too_much = TooLarge("memory limit exceeded", code="clickhouse_241")
+    store.answers = [too_much]
+    with pytest.raises(PoisonBatch):
+        await sink.load(batch(*DOCUMENTS))
+    store.answers = [too_much]
+    with pytest.raises(Doubtful):
+        await sink.load(batch(b'{"message":"%s"}' % (b"x" * (1 << 20))))
+
+
+async def test_it_vouches_only_while_other_data_goes_in() -> None:
+    store = FakeStore()
+    sink = LogSink(store)
+    assert await sink.vouches()
+    for answers in ([Unavailable("away")], [None, Refused("full", code="clickhouse_75")]):
+        store.answers = list(answers)
+        assert not await sink.vouches()
 
 
 async def test_one_document_that_no_row_can_be_made_of_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
