@@ -81,7 +81,7 @@ def value_of(name: str) -> str:
     if name == "_seq_no":
         return "toString(seq)"
     if is_time(name):
-        return "formatDateTime(ts, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC')"
+        return "concat(replaceOne(toString(ts), ' ', 'T'), 'Z')"
     attr = f"attrs[{literal(name)}]"
     return f"if({attr} != '', {attr}, message)" if is_message(name) else attr
 

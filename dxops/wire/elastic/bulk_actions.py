@@ -28,7 +28,6 @@ _IGNORED = frozenset({"_type", "list_executed_pipelines"})
 _UNSUPPORTED = {
     "version": "external versions are not supported; use if_seq_no and if_primary_term",
     "version_type": "external versions are not supported; use if_seq_no and if_primary_term",
-    "_source": "filtering the updated document is not supported here; use filter_path or read it afterwards",
 }
 _MISSING_INDEX: Final = Fault(
     type="action_request_validation_exception", reason="Validation Failed: 1: index is missing;"
@@ -48,7 +47,8 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One action without its id. `pipeline` is `_none` where even the index's own is not wanted.
 
-    `fault` is what is wrong with its index: it fails each item that has this action.
+    `source` is the JSON of what an update is to show of its document. `fault` is what is wrong with the index: it fails
+    each item that has this action.
     """
 
     op: Op
@@ -61,6 +61,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     if_seq_no: int | None = None
     if_primary_term: int | None = None
     retry_on_conflict: int | None = None
+    source: str | None = None
     fault: Fault | None = None
 
 
@@ -166,6 +167,9 @@ def _checked(name: str, value: Any, number: int) -> Any:
             return int(value)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
+    elif name == "_source":
+        if isinstance(value, bool | str | list | dict):
+            return orjson.dumps(value).decode()
     elif name == "dynamic_templates":
         if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
             return tuple(value.items())

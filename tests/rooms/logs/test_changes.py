@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,29 @@ async def filled(on: Server, index: str = "x", count: int = 10) -> None:
 async def sources(on: Server, index: str = "x") -> list[Any]:
     found = await on.ask("POST", f"/{index}/_search", {"size": 1000, "sort": ["n"]})
     return [hit["_source"] for hit in found["hits"]["hits"]]
+
+
+async def test_bulk_updates_show_what_is_asked_for(tmp_path: Path) -> None:
+    """The body's `_source` before the action's, before the URL's."""
+    async with serving(tmp_path, loads=False) as on:
+        for name in "1234":
+            await on.ask("PUT", f"/new/_doc/{name}", {"n": 1, "k": 2, "m": 3}, 201)
+        lines = [
+            {"update": {"_index": "new", "_id": "1"}}, {"doc": {"n": 5}},
+            {"update": {"_index": "new", "_id": "2", "_source": ["m", "k"]}}, {"doc": {"n": 5}},
+            {"update": {"_index": "new", "_id": "3", "_source": True}}, {"doc": {"n": 5}, "_source": "k"},
+            {"update": {"_index": "new", "_id": "4", "_source": False}}, {"doc": {"n": 5}},
+            {"index": {"_index": "new", "_id": "5"}}, {"n": 9},
+        ]  # fmt: skip
+        body = "".join(json.dumps(line) + "\n" for line in lines)
+        headers = {"content-type": "application/x-ndjson"}
+        for query, first in (("_source=n", {"n": 5}), ("_source_excludes=n,m", {"k": 2}), ("", None)):
+            answer = (await on.client.post(f"/_bulk?{query}", content=body, headers=headers)).json()
+            assert not answer["errors"]
+            shown = [(*item.values(),)[0].get("get", {}).get("_source") for item in answer["items"]]
+            assert shown == [first, {"k": 2, "m": 3}, {"k": 2}, None, None], query
+        wrong = '{"update":{"_index":"new","_id":"1","_source":7}}\n{"doc":{}}\n'
+        assert (await on.client.post("/_bulk", content=wrong, headers=headers)).status_code == 400
 
 
 async def test_documents_are_read_before_anything_loads_them(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ STATUS = ("http.response.status_code",)
         (q.Prefix(("path",), "/VAR/", True), {"dotted"}),
         (q.Wildcard(("path",), "*.l?g"), {"dotted"}),
         (q.Wildcard(("message",), "conn*"), {"plain"}),
+        (q.Wildcard(("@timestamp",), "2026-01-01T12:00:00.000Z"), {"plain"}),
         (q.Wildcard(("message",), "*efuse*"), {"plain"}),
         (q.Wildcard((), "*lovelace*", True), {"id"}),
         (q.Wildcard(("user.*",), "Ada*"), {"id"}),

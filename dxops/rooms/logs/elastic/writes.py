@@ -89,9 +89,7 @@ class Writes:
             require_data_stream=read_flag("require_data_stream", given.get("require_data_stream", "false")),
         )
         bulk = await self._prepared(asked, body, defaults)
-        if given.get("_source", "false") != "false" and any(action.op == "update" for action in distinct(bulk)):
-            reason = "[_source] of a bulk request is not supported; give it in the body of each update"
-            raise ElasticRefused(illegal_argument(reason))
+        _show_updated(bulk, given)
         outcome, end = await self._writing.store(bulk, tenant=asked.caller.tenant)
         if outcome.got and not asked.caller.may_read:
             outcome.got = {}
@@ -117,7 +115,8 @@ class Writes:
             source = await asked.body()
             if not source.strip():
                 raise ElasticRefused(Fault(type="parse_exception", reason="request body is required"))
-            lines.append(_one_line(_with_source_option(source, given) if op == "update" else source))
+            wish = _source_option(given) if op == "update" else None
+            lines.append(_one_line(source if wish is None else _with_source(source, wish)))
         bulk = await self._prepared(asked, b"\n".join(lines) + b"\n", Defaults())
         outcome, end = await self._writing.store(bulk, tenant=asked.caller.tenant)
         if outcome.got and not asked.caller.may_read:
@@ -185,19 +184,37 @@ def _action(index: str, name: str | None, given: Mapping[str, str]) -> dict[str,
     return action
 
 
-def _with_source_option(body: bytes, given: Mapping[str, str]) -> bytes:
-    """An update's body with what its URL says about `_source`."""
+def _show_updated(bulk: Bulk, given: Mapping[str, str]) -> None:
+    """What the URL or an action says about `_source` goes into the updates whose bodies say nothing of it."""
+    of_all = _source_option(given)
+    if of_all is None and all(action.source is None for action in distinct(bulk)):
+        return
+    for place, action in enumerate(bulk.actions):
+        wish = of_all if action.source is None else action.source.encode()
+        if action.op == "update" and wish is not None and place not in bulk.errors:
+            bulk.sources[place] = _with_source(bulk.sources[place], wish, instead=False)
+
+
+def _source_option(given: Mapping[str, str]) -> bytes | None:
+    """What a URL says about `_source`, as JSON; None if nothing."""
     options = {key: given[key] for key in ("_source", "_source_includes", "_source_excludes") if key in given}
     if not options:
-        return body
+        return None
+    shown = parse_source_parameter(options.get("_source", "true"))
+    includes = [*shown.includes, *names(options.get("_source_includes", ""))]
+    wanted: object = {"includes": includes, "excludes": list(names(options.get("_source_excludes", "")))}
+    return orjson.dumps(wanted if shown.enabled else False)
+
+
+def _with_source(body: bytes, wish: bytes, *, instead: bool = True) -> bytes:
+    """An update's body with this `_source`, `instead` of its own or only where it has none."""
     try:
         value = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except msgspec.MsgspecError as error:
         raise ElasticRefused(Fault(type="parse_exception", reason=f"the body is not an object: {error}")) from None
-    shown = parse_source_parameter(options.get("_source", "true"))
-    includes = [*shown.includes, *names(options.get("_source_includes", ""))]
-    wanted: object = {"includes": includes, "excludes": list(names(options.get("_source_excludes", "")))}
-    value["_source"] = msgspec.Raw(orjson.dumps(wanted if shown.enabled else False))
+    if "_source" in value and not instead:
+        return body
+    value["_source"] = msgspec.Raw(wish)
     return msgspec.json.encode(value)
 
 
