@@ -188,6 +188,19 @@ async def test_a_disk_that_others_fill_to_the_last_byte(small_disk: Path) -> Non
     await spool.close()
 
 
+async def test_a_first_loader_begins_on_a_full_disk(small_disk: Path) -> None:
+    root = str(small_disk / "spool")
+    spool, sink = await Spool.open(root, limits(segment_bytes=1 << 20, min_free_bytes=0)), KeepingSink()
+    answered = {await spool.append("logs", [b"%d" % n, b"x" * 50_000], records=1): b"%d" % n for n in range(40)}
+    with filled(small_disk, 0):
+        await drain_and_compare(spool, root, sink, answered)
+        async with asyncio.timeout(30):  # what is loaded makes room
+            while len(list((small_disk / "spool" / "logs").glob("*.seg"))) > 1:
+                await asyncio.sleep(0.05)
+    await spool.close()
+    assert not list(small_disk.rglob("*.spare"))
+
+
 async def drain_and_compare(spool: Spool, root: str, sink: KeepingSink, answered: dict[int, bytes]) -> None:
     async with loading(root, sink), asyncio.timeout(30):
         await spool.loaded("logs", max(answered))

@@ -222,7 +222,7 @@ class Consumer:
                 )
             mark = self._reader.mark() if start == "newest" else None
             state = ConsumerState(mark.position if mark is not None else Position())
-            write_seen(self._machine.disk, self._paths, self.name, state)
+            write_seen(self._machine.disk, self._paths, self.name, state, spare=self._paths.spare_seen)
         seen = read_seen(self._machine.disk, self._paths, self.name)
         if seen is not None and seen.position.seq > state.position.seq:
             state = seen
@@ -241,7 +241,7 @@ class Consumer:
                 log.info("a consumer's file is made anew", extra={"stream": self.stream, "consumer": self.name})
             else:
                 return
-        self._slots.renew(payload)
+        self._slots.renew(payload, spare="" if there else self._paths.spare_place)
 
     def _formed(self, limits: BatchLimits, suspect_records: int | None) -> Batch | None:
         """Form a batch, write it down, give it out; None while there is nothing or too little."""

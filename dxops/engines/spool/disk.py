@@ -56,7 +56,7 @@ class Disk(Protocol):
         ...
 
     def names(self, path: str) -> list[str]:
-        """Names in a directory, in no order; empty when there is no such directory."""
+        """Names in a directory, in no order; empty when there is no such directory, or it is a file."""
         ...
 
     def open(self, path: str, mode: Mode) -> File:

@@ -18,8 +18,8 @@ _FILE = re.compile(rb"([0-9a-f]{32}) ([0-9a-f]{8})\n")
 
 
 def list_streams(disk: Disk, root: str) -> list[str]:
-    """The names of the directories in a spool."""
-    return sorted(name for name in disk.names(root) if is_name(name))
+    """The streams of a spool: directories that hold something. What else people put there is none."""
+    return sorted(name for name in disk.names(root) if is_name(name) and disk.names(f"{root}/{name}"))
 
 
 def read_id(disk: Disk, root: str) -> str | None:

@@ -29,12 +29,14 @@ def is_name(name: str) -> bool:
 class SpoolPaths:
     """Where everything of one stream is."""
 
-    __slots__ = ("consumers", "damaged", "directory", "mark", "quarantine")
+    __slots__ = ("consumers", "damaged", "directory", "mark", "quarantine", "spare_place", "spare_seen")
 
     def __init__(self, root: str, stream: str) -> None:
         self.directory = f"{root}/{stream}"
         self.mark = f"{self.directory}/mark"
         self.consumers = f"{self.directory}/consumers"
+        self.spare_place = f"{self.consumers}/place.spare"
+        self.spare_seen = f"{self.consumers}/seen.spare"
         self.damaged = f"{self.directory}/damaged"
         self.quarantine = f"{self.directory}/quarantine"
 

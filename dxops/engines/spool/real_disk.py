@@ -77,7 +77,7 @@ class RealDisk:
     def names(self, path: str) -> list[str]:
         try:
             return os.listdir(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def open(self, path: str, mode: Mode) -> RealFile:

@@ -7,6 +7,7 @@ pages for clean): it is never believed, but copied into a fresh file and synced 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Literal
 
@@ -24,6 +25,7 @@ from dxops.engines.spool.ledger import Segment, Summary, SummaryBuilder, read_su
 from dxops.engines.spool.model import Mark, SpoolPaths, decode_mark, decode_state
 from dxops.engines.spool.segments import SegmentReader, list_segments, segment_path
 from dxops.engines.spool.slots import read_slots
+from dxops.engines.spool.stats import make_spares
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class _Recovery:
     def run(self) -> Recovered:
         disk, paths = self._disk, self._paths
         disk.make_directory(paths.consumers)
+        make_spares(disk, paths)
         for name in disk.names(paths.directory):
             if name.endswith(".seg.tmp"):
                 disk.remove(paths.segment(name))
@@ -219,9 +222,10 @@ class _Recovery:
                     extra={"stream": self._stream, "from": mark.next_seq, "to": old.next_seq},
                 )
         for name in self._disk.names(self._paths.consumers):
-            state = decode_state(read_slots(self._disk, f"{self._paths.consumers}/{name}"))
-            if state is not None:
-                used += [state.position.seq, state.intent]
+            with contextlib.suppress(IsADirectoryError):
+                state = decode_state(read_slots(self._disk, f"{self._paths.consumers}/{name}"))
+                if state is not None:
+                    used += [state.position.seq, state.intent]
         return msgspec.structs.replace(mark, next_seq=max(used))
 
     def _reader(self, file: File, base: int) -> SegmentReader:

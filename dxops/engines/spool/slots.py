@@ -11,10 +11,12 @@ from __future__ import annotations
 import struct
 import zlib
 
-from dxops.engines.spool.disk import Disk, File, Mode, write_all, write_whole
+from dxops.engines.spool.disk import FULL, Disk, File, Mode, write_all, write_whole
 
 _SLOT_BYTES = 512
 _HEAD = struct.Struct("<IIQ")
+EMPTY = bytes(2 * _SLOT_BYTES)
+"""As large as a file of slots."""
 
 
 class Slots:
@@ -50,13 +52,32 @@ class Slots:
         if sync:
             file.sync()
 
-    def renew(self, payload: bytes) -> None:
-        """The state in a new file, durable together with its name, whatever became of the old one."""
+    def renew(self, payload: bytes, *, spare: str = "") -> None:
+        """The state in a new file, durable together with its name, whatever became of the old one. Where there is no
+        room for one, the file `spare`, if there is one (`EMPTY` is in it), becomes it."""
         self.close()
         generation = self._generation + 2
         slot = _slot(generation, payload)
-        write_whole(self._disk, self._path, slot + slot)
+        try:
+            write_whole(self._disk, self._path, slot + slot)
+        except OSError as error:
+            if error.errno not in FULL or not self._took(spare, slot + slot):
+                raise
         self._generation = generation
+
+    def _took(self, spare: str, data: bytes) -> bool:
+        try:
+            file = self._disk.open(spare, "write")
+        except FileNotFoundError:
+            return False
+        try:
+            write_all(file, [data], 0)
+            file.sync()
+        finally:
+            file.close()
+        self._disk.replace(spare, self._path)
+        self._disk.sync_directory(self._path.rpartition("/")[0])
+        return True
 
     def close(self) -> None:
         if self._file is not None:

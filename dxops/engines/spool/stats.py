@@ -24,7 +24,7 @@ from dxops.engines.spool.model import (
 )
 from dxops.engines.spool.quarantine import QuarantineCounts, read_counts
 from dxops.engines.spool.reader import StreamReader
-from dxops.engines.spool.slots import Slots, read_slots
+from dxops.engines.spool.slots import EMPTY, Slots, read_slots
 
 
 class TenantStats(msgspec.Struct, frozen=True):
@@ -95,19 +95,28 @@ def consumer_states(disk: Disk, paths: SpoolPaths) -> dict[str, ConsumerState]:
     found: dict[str, ConsumerState] = {}
     for name in disk.names(paths.consumers):
         if is_name(name):
-            found[name] = decode_state(read_slots(disk, f"{paths.consumers}/{name}")) or ConsumerState()
+            with contextlib.suppress(IsADirectoryError):  # somebody's, no consumer
+                found[name] = decode_state(read_slots(disk, f"{paths.consumers}/{name}")) or ConsumerState()
     return found
 
 
-def write_seen(disk: Disk, paths: SpoolPaths, name: str, state: ConsumerState) -> None:
+def make_spares(disk: Disk, paths: SpoolPaths) -> None:
+    """Files that the first consumer makes its own of, where the disk is full by the time that it begins. Blocks."""
+    if not any(is_name(name) for name in disk.names(paths.consumers)):
+        with contextlib.suppress(OSError):
+            for spare in (paths.spare_place, paths.spare_seen):
+                write_whole(disk, spare, EMPTY)
+
+
+def write_seen(disk: Disk, paths: SpoolPaths, name: str, state: ConsumerState, *, spare: str = "") -> None:
     """Durable, before segments go: the place that lets them go may itself not be durable yet, and a power loss must not
-    take the consumer back to where nothing is any more. Blocks; raises `OSError`."""
+    take the consumer back to where nothing is any more. `spare`: see `Slots.renew`. Blocks; raises `OSError`."""
     slots = Slots(disk, f"{paths.consumers}/{name}.seen")
     try:
         slots.read()
         slots.write(encode_state(state), sync=True)  # in place: a full disk must not keep segments from going
     except OSError:
-        slots.renew(encode_state(state))
+        slots.renew(encode_state(state), spare=spare)
     finally:
         slots.close()
 

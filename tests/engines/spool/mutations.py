@@ -141,7 +141,7 @@ def intent_believed_at_start(patch: pytest.MonkeyPatch) -> None:
     def trusting(self: Consumer, start: str) -> None:
         renew = self._slots.renew
         if self._slots.read() is not None:
-            self._slots.renew = lambda payload: None  # type: ignore[method-assign]
+            self._slots.renew = lambda payload, spare="": None  # type: ignore[method-assign]
         take_up(self, start)
         self._slots.renew = renew  # type: ignore[method-assign]
 

@@ -111,6 +111,25 @@ async def test_a_payload_of_many_parts_comes_out_whole(tmp_path: Path) -> None:
     await spool.close()
 
 
+async def test_what_others_put_into_the_directory_disturbs_nobody(tmp_path: Path) -> None:
+    root = tmp_path / "spool"
+    spool = await Spool.open(str(root))
+    assert await spool.append("logs", [b"a"], records=1) == 0
+    await spool.close()
+    (root / "notes").write_text("a file")
+    (root / "empty").mkdir()
+    (root / "logs" / "consumers" / "notes").mkdir()
+    (root / "logs" / "quarantine-copy").write_text("a file")
+    spool, sink = await Spool.open(str(root)), KeepingSink()
+    async with loading(str(root), sink):
+        assert await spool.append("logs", [b"b"], records=1) == 1
+        async with asyncio.timeout(10):
+            await spool.loaded("logs", 1, consumer="store")
+    (stream,) = await read_stats(this_machine(), str(root))
+    assert (stream.stream, stream.received, [consumer.name for consumer in stream.consumers]) == ("logs", 2, ["store"])
+    await spool.close()
+
+
 async def test_one_writer_and_one_process_per_consumer(tmp_path: Path) -> None:
     root = str(tmp_path / "spool")
     spool, machine = await Spool.open(root), this_machine()
