@@ -18,7 +18,7 @@ from dxops.engines.postgres.plain import PlainDatabase, Transaction
 from dxops.rooms.accounts.light import LightTokens
 from dxops.rooms.accounts.model import TOKENS_CHANGED
 from dxops.rooms.logs.elastic.access import OwnCallers
-from dxops.rooms.logs.elastic.administrators import administrators
+from dxops.rooms.logs.elastic.administrators import administrators, policy_runs
 from dxops.rooms.logs.elastic.app import Reader
 from dxops.rooms.logs.elastic.cats import About
 from dxops.rooms.logs.elastic.reading import Names
@@ -49,6 +49,10 @@ class Describing:
         about = About(Cluster(uuid=cluster_uuid(self._data)), address, self._data.root, now_ms(self._clock))
         eraser, keys = Eraser(store, identities), TokenKeys(self.tokens)
         return administrators(store, names, writes, auto_id_key(self._data), self.registry, eraser, about, keys)
+
+    async def carry_out_policies(self, store: ClickHouse, writes: Writes, identities: Identities) -> None:
+        """What ILM policies say of rolling over. Never ends by itself; cancel it."""
+        await policy_runs(store, writes, self.registry, Eraser(store, identities)).run()
 
     async def close(self) -> None:
         """After `watch` was cancelled."""

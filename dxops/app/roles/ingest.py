@@ -78,7 +78,8 @@ async def _serve(
         )
         watch = asyncio.create_task(describing.watch(), name="catalogue")
         guarding = asyncio.create_task(guard(base.data, settings, spool, store), name="store guard")
-        tasks = [keeping, watch, guarding]
+        policies = asyncio.create_task(describing.carry_out_policies(store, writes, identities), name="policies")
+        tasks = [keeping, watch, guarding, policies]
         if settings.own_logs.follow:
             own = OwnLogs(base.data.logs, places, spool, clock)
             tasks.append(asyncio.create_task(own.run(), name="own logs"))

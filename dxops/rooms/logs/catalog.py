@@ -1,7 +1,8 @@
 """What describes the streams, as one frozen value: every process that needs it holds a copy.
 
-A stream is an index or a data stream. Backing indices of a data stream are names and dates: its rows are not told apart
-by them. `rules` in `describing`, `templates`, `naming` make a new catalogue out of one; `registry` keeps it.
+A stream is an index or a data stream. Backing indices of a data stream are names and dates: a row belongs to the one
+that was the newest when it was received. `rules` in `describing`, `templates`, `naming` make a new catalogue out of
+one; `registry` keeps it.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import msgspec
 
 from dxops.rooms.logs.aliases import alias_fault, checked_options, with_alias
 from dxops.rooms.logs.catalog import Backing, Catalog, Definition, DefinitionKind, Stream
+from dxops.rooms.logs.naming import one_stream
 from dxops.rooms.logs.settings import PROVIDED_NAME, flat, merged, merged_objects
 from dxops.rooms.logs.templates import Applied, applied, part_of
 from dxops.wire.elastic.date_math import resolve_date_math
@@ -118,6 +119,16 @@ def delete_streams(catalog: Catalog, names: Iterable[str]) -> Catalog:
             if (left := {stream: options for stream, options in behind.items() if stream not in gone})
         },
     )
+
+
+def without_backing(catalog: Catalog, name: str) -> Catalog:
+    """Without this backing index. Raises `ElasticRefused` where documents go to it."""
+    stream = one_stream(catalog, name)
+    if stream.backing[-1].name == name:
+        reason = f"index [{name}] is the write index for data stream [{stream.name}] and cannot be deleted"
+        raise ElasticRefused(illegal_argument(reason))
+    left = tuple(each for each in stream.backing if each.name != name)
+    return with_stream(catalog, msgspec.structs.replace(stream, backing=left))
 
 
 def change_settings(

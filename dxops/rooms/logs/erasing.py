@@ -47,5 +47,11 @@ class Eraser:
         for stream in streams:
             await asyncio.to_thread(self._identities.forget, stream, before_seq)
 
+    async def erase_numbers(self, stream: str, from_seq: int, before_seq: int) -> None:
+        """A stream's documents with these numbers. Raises what `Statements.execute` raises; again is harmless."""
+        condition = f"stream IN ({literals((stream,))}) AND seq >= {int(from_seq)} AND seq < {int(before_seq)}"
+        await self._store.execute(f"DELETE FROM {self._local('log_events')} WHERE {condition}", timeout_s=_TIMEOUT_S)  # noqa: S608
+        await asyncio.to_thread(self._identities.forget, stream, before_seq, from_seq)
+
     def _local(self, table: str) -> str:
         return f"{table}_local ON CLUSTER `{self._store.cluster}`" if self._store.cluster else table

@@ -54,6 +54,10 @@ def is_time(name: str) -> bool:
     return name in _TIME_NAMES
 
 
+RECEIVED: Final = "_dxops_received"
+"""When a document was received, in milliseconds: for conditions of our own."""
+
+
 def is_message(name: str) -> bool:
     """Whether the name may mean the row's message, whose words are indexed."""
     return name in MESSAGE_NAMES
@@ -92,6 +96,8 @@ def number_of(name: str) -> str:
         return "toUnixTimestamp64Milli(ts)"
     if name == "_seq_no":
         return "toFloat64(seq)"
+    if name == RECEIVED:
+        return "toUnixTimestamp64Milli(received)"
     return f"toFloat64OrNull({value_of(name)})"
 
 

@@ -109,14 +109,16 @@ class Identities:
             self._database.execute("ROLLBACK")
             raise
 
-    def forget(self, stream: str, before_seq: int | None = None) -> int:
-        """Drop a stream's ids (those older than `before_seq`): the stream was deleted, or its documents expired."""
+    def forget(self, stream: str, before_seq: int | None = None, from_seq: int = 0) -> int:
+        """Drop a stream's ids (of documents from `from_seq` to before `before_seq`): they were deleted, or expired."""
         known = self._streams.get(stream)
         if known is None:
             return 0
         limit = 2**63 - 1 if before_seq is None else before_seq
         with self._turn:
-            done = self._database.execute("DELETE FROM identities WHERE stream = ? AND seq < ?", (known, limit))
+            done = self._database.execute(
+                "DELETE FROM identities WHERE stream = ? AND seq >= ? AND seq < ?", (known, from_seq, limit)
+            )
             return done.rowcount
 
     def close(self) -> None:

@@ -14,25 +14,40 @@ from dxops.wire.elastic.names import (
     DEFAULT_OPTIONS,
     Known,
     Options,
+    indices_of,
     matches_any,
     resolve,
     split_expression,
 )
 
 
+class Span(msgspec.Struct, frozen=True):
+    """What a backing index holds of its data stream: the documents that were received from `from_ms` (None: ever) to
+    before `to_ms` (None: now and later), when the next one followed it."""
+
+    from_ms: int | None
+    to_ms: int | None
+
+
 class Naming(msgspec.Struct, frozen=True, kw_only=True):
-    """Every name that there is. `stream_of`: backing indices to their data streams."""
+    """Every name that there is. `stream_of`: backing indices to their data streams; `spans` of those that hold only a
+    part of theirs."""
 
     known: Known
     stream_of: Mapping[str, str]
+    spans: Mapping[str, Span]
     aliases: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """Streams, each once; `filters` of those that were only reached through aliases with a filter (any of them)."""
+    """Streams, each once; `filters` of those only reached through aliases with a filter (any of them), `spans`
+    of those that were only reached by some of their backing indices. `indices`: the same with backing indices instead
+    of data streams."""
 
     streams: tuple[str, ...]
     filters: Mapping[str, tuple[Any, ...]] = {}
+    spans: Mapping[str, tuple[Span, ...]] = {}
+    indices: tuple[str, ...] = ()
 
 
 def naming_of(catalog: Catalog, others: Iterable[str] = (), *, patterns: Sequence[str] | None = None) -> Naming:
@@ -64,8 +79,18 @@ def naming_of(catalog: Catalog, others: Iterable[str] = (), *, patterns: Sequenc
             hidden=frozenset(hidden),
         ),
         stream_of=stream_of,
+        spans={name: span for stream in data_streams.values() for name, span in spans_of(stream).items()},
         aliases=aliases,
     )
+
+
+def spans_of(stream: Stream) -> dict[str, Span]:
+    """By backing index; nothing where there is only one, which holds everything."""
+    begins = [None, *(each.created_ms for each in stream.backing[1:])]
+    ends = [*begins[1:], None]
+    if len(stream.backing) < 2:
+        return {}
+    return {each.name: Span(*span) for each, span in zip(stream.backing, zip(begins, ends, strict=True), strict=True)}
 
 
 def check_seen(expression: str, patterns: Sequence[str] | None, naming: Naming, now_ms: int) -> None:
@@ -85,18 +110,27 @@ def resolved(expression: str, naming: Naming, options: Options = DEFAULT_OPTIONS
     """Raises `ElasticRefused`: no such index."""
     plain: dict[str, None] = {}
     filtered: dict[str, list[Any]] = {}
-    for name in resolve(expression, naming.known, options, now_ms=now_ms):
+    parts: dict[str, list[Span]] = {}
+    names = resolve(expression, naming.known, options, now_ms=now_ms)
+    for name in names:
         behind = naming.aliases.get(name)
         if behind is None:
-            plain[naming.stream_of.get(name, name)] = None
+            stream = naming.stream_of.get(name, name)
+            if name in naming.spans:
+                parts.setdefault(stream, []).append(naming.spans[name])
+            else:
+                plain[stream] = None
             continue
         for stream, how in behind.items():
             if how.get("filter"):
                 filtered.setdefault(stream, []).append(how["filter"])
             else:
                 plain[stream] = None
+    plain |= dict.fromkeys(each for each, those in parts.items() if len(those) == len(naming.known.data_streams[each]))
     filters = {stream: tuple(each) for stream, each in filtered.items() if stream not in plain}
-    return Resolved(tuple(dict.fromkeys([*plain, *filters])), filters)
+    spans = {stream: tuple(each) for stream, each in parts.items() if stream not in plain}
+    found = tuple(dict.fromkeys([*plain, *spans, *filters]))
+    return Resolved(found, filters, spans, tuple(indices_of(names, naming.known)))
 
 
 def write_target(catalog: Catalog, name: str) -> str:

@@ -39,7 +39,7 @@ class Recent:
         self._frames: list[LogFrame] = []
         self._sizes: list[int] = []
         self._ended: set[int] = set()
-        self._erased: dict[str, int] = {}
+        self._erased: dict[str, list[tuple[int, int]]] = {}
         self._bytes = 0
 
     def keep(self, base: int, frame: LogFrame) -> None:
@@ -70,13 +70,14 @@ class Recent:
         stored = stored_of(self._frames[at], self._bases[at], seq)
         return None if stored is None or self.is_erased(stored) else stored
 
-    def forget(self, stream: str, before_seq: int) -> None:
-        """Documents of a stream that was deleted are not there any more."""
-        self._erased[stream] = before_seq
+    def forget(self, stream: str, before_seq: int, from_seq: int = 0) -> None:
+        """A stream's documents with these numbers were deleted and are not there any more."""
+        others = [span for span in self._erased.get(stream, []) if span[0] < from_seq or span[1] > before_seq]
+        self._erased[stream] = [*others, (from_seq, before_seq)]
 
     def is_erased(self, stored: Stored) -> bool:
-        """Whether its stream was deleted since."""
-        return stored.seq < self._erased.get(stored.stream, 0)
+        """Whether its stream, or the part of it that it was in, was deleted since."""
+        return any(first <= stored.seq < end for first, end in self._erased.get(stored.stream, ()))
 
     def has_ended(self, seq: int) -> bool:
         """Whether one of the operations here overwrote or deleted that document."""

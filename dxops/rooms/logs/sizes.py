@@ -7,8 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
+from dxops.rooms.logs.catalog import Stream
 from dxops.rooms.logs.fields import literal, literals
 from dxops.rooms.logs.model import Rows
+from dxops.rooms.logs.naming import Span
 
 _DAY_MS = timedelta(days=1) // timedelta(milliseconds=1)
 
@@ -71,6 +73,30 @@ async def documents_since(store: Rows, stream: str, since_ms: int) -> int:
         f"AND received >= fromUnixTimestamp64Milli({int(since_ms)}, 'UTC')"
     )
     return int((await store.query(sql)).rows[0][0])
+
+
+async def documents_by_backing(store: Rows, stream: Stream) -> dict[str, int]:
+    """Of a data stream that was rolled over: documents by backing index, row by row."""
+    begins = ", ".join(str(int(each.created_ms)) for each in stream.backing[1:])
+    sql = (
+        f"SELECT arrayCount(begin -> begin <= toUnixTimestamp64Milli(received), "  # noqa: S608
+        f"CAST([{begins}], 'Array(Int64)')) AS part, count() "
+        f"FROM log_events WHERE stream IN ({literals((stream.name,))}) GROUP BY part"
+    )
+    counted = {int(part): int(count) for part, count in (await store.query(sql)).rows}
+    return {each.name: counted.get(place, 0) for place, each in enumerate(stream.backing)}
+
+
+async def numbers_within(store: Rows, stream: str, span: Span) -> tuple[int, int] | None:
+    """The lowest number of a document that a backing index holds, and the one behind the highest; None for none."""
+    bounds = [("received >=", span.from_ms), ("received <", span.to_ms)]
+    those = [f" AND {test} fromUnixTimestamp64Milli({int(at)}, 'UTC')" for test, at in bounds if at is not None]
+    sql = (
+        f"SELECT count(), min(seq), max(seq) + 1 FROM log_events WHERE stream IN ({literals((stream,))})"  # noqa: S608
+        f"{''.join(those)}"
+    )
+    ((count, first, end),) = (await store.query(sql)).rows
+    return (int(first), int(end)) if int(count) else None
 
 
 def _ms(day: str) -> int:

@@ -86,10 +86,10 @@ class Writing:
             ids[place] = self._auto_ids.id_of(seq)
         return _outcome(bulk, ids, numbers), base + len(places)
 
-    def forget(self, streams: Sequence[str], before_seq: int) -> None:
-        """These streams were deleted: none of their documents below that number is there any more."""
+    def forget(self, streams: Sequence[str], before_seq: int, from_seq: int = 0) -> None:
+        """None of these streams' documents with these numbers is there any more: they were deleted."""
         for stream in streams:
-            self._recent.forget(stream, before_seq)
+            self._recent.forget(stream, before_seq, from_seq)
 
     async def change(self, changes: Sequence[Change], *, tenant: str) -> tuple[set[int], int]:
         """Overwrite or delete these versions of documents; the places of those that were changed meanwhile, which stay

@@ -17,9 +17,10 @@ from dxops.engines.postgres.plain import PlainDatabase, Transaction
 from dxops.engines.spool import BatchLimits, Consumer, Limits, Loader, Spool, SpoolConfig, this_machine
 from dxops.rooms.accounts.light import LightTokens
 from dxops.rooms.logs.elastic.access import OwnCallers
-from dxops.rooms.logs.elastic.administrators import LAST, administrators
+from dxops.rooms.logs.elastic.administrators import LAST, administrators, policy_runs
 from dxops.rooms.logs.elastic.app import ElasticApp
 from dxops.rooms.logs.elastic.cats import About
+from dxops.rooms.logs.elastic.policy_runs import PolicyRuns
 from dxops.rooms.logs.elastic.readers import readers
 from dxops.rooms.logs.elastic.reading import Names
 from dxops.rooms.logs.elastic.writes import Writes
@@ -42,13 +43,20 @@ class ElasticHouse:
     server: Server
 
     def __init__(
-        self, app: ElasticApp, client: httpx.AsyncClient, registry: Registry, store: LocalStore, tokens: LightTokens
+        self,
+        app: ElasticApp,
+        client: httpx.AsyncClient,
+        registry: Registry,
+        store: LocalStore,
+        tokens: LightTokens,
+        policies: PolicyRuns,
     ) -> None:
         self.tokens = tokens
         self.app = app
         self.client = client
         self.registry = registry
         self.store = store
+        self.policies = policies
 
     async def asked(self, method: str, path: str, body: Any = None, status: int = 200, **headers: str) -> Any:
         """The answer as JSON; fails with its text on another status."""
@@ -141,7 +149,8 @@ async def elastic_house(
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://es", auth=httpx.BasicAuth("elastic", "pw")
         ) as client:
-            made = ElasticHouse(app, client, registry, store, tokens)
+            policies = policy_runs(store, writes, registry, Eraser(store, identities))
+            made = ElasticHouse(app, client, registry, store, tokens, policies)
             made.server = server
             yield made
     finally:

@@ -67,7 +67,8 @@ class LocalStore:
         columns: Sequence[str] = (),
         settings: Mapping[str, object] | None = None,
     ) -> int:
-        insert = self._session.send_insert(f"INSERT INTO {table} ({', '.join(columns)})", "Native")
+        known = f" SETTINGS insert_deduplication_token = '{token}'" if token else ""  # else equal blocks count once
+        insert = self._session.send_insert(f"INSERT INTO {table} ({', '.join(columns)}){known}", "Native")
         insert.append(data)
         insert.finish()
         return 0

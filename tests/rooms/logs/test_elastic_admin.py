@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 from tests.rooms.logs.elastic_house import ElasticHouse, Times
@@ -151,16 +152,99 @@ async def test_data_streams_and_their_backing_indices(house: ElasticHouse) -> No
     assert len(await messages(house, "*")) == 2
     rolled = await house.asked("POST", "/shop/_rollover", {"conditions": {"max_docs": 2}})
     assert rolled["new_index"].endswith("-000002")
+    newest = rolled["new_index"]
     assert (await house.asked("POST", "/shop/_rollover", {"conditions": {"max_docs": 2}}))["rolled_over"] is False
+    await house.bulk('{"create":{"_index":"shop","_id":"3"}}', '{"message":"after"}')
+    assert await messages(house, newest) == ["after"]
+    assert await messages(house, backing) == ["index is fine too", "sold"]
+    assert len(await messages(house, "shop")) == len(await messages(house, ".ds-shop-*")) == 3
+    assert (await house.asked("GET", f"/{backing}/_count"))["count"] == 2
+    rows = await house.asked("GET", "/_cat/indices/shop?format=json&s=index")
+    assert [(row["index"], row["docs.count"]) for row in rows] == [(backing, "2"), (newest, "1")]
+    assert list(await house.asked("GET", f"/{backing}")) == [backing]
+    assert list(await house.asked("GET", "/shop/_settings")) == [backing, newest]
     made = await house.asked("PUT", "/shop-2", None, 400)
     assert "creates data streams only" in made["error"]["reason"]
     resolved = await house.asked("GET", "/_resolve/index/shop")
     assert resolved["data_streams"][0]["backing_indices"] == [backing, rolled["new_index"]]
     deleted = await house.asked("DELETE", "/shop", None, 400)
     assert "data stream" in deleted["error"]["reason"]
+    kept = await house.asked("DELETE", f"/{newest}", None, 400)
+    assert "is the write index for data stream [shop] and cannot be deleted" in kept["error"]["reason"]
+    await house.asked("DELETE", f"/{backing}")
+    assert await messages(house, "shop") == await messages(house, newest) == ["after"]
+    stream = (await house.asked("GET", "/_data_stream/shop"))["data_streams"][0]
+    assert (stream["generation"], [each["index_name"] for each in stream["indices"]]) == (2, [newest])
+    await house.asked("GET", f"/{backing}/_search", None, 404)
     await house.asked("DELETE", "/_data_stream/shop")
     assert (await house.asked("GET", "/_data_stream/shop", None, 404))["error"]["type"] == "index_not_found_exception"
     assert await messages(house, "*") == []
+
+
+async def backing_of(house: ElasticHouse, name: str) -> list[str]:
+    stream = (await house.asked("GET", f"/_data_stream/{name}"))["data_streams"][0]
+    return [each["index_name"] for each in stream["indices"]]
+
+
+async def test_policies_roll_over_and_delete(house: ElasticHouse, times: Times) -> None:
+    policy = {"policy": {"phases": {"hot": {"actions": {"rollover": {"max_docs": 2, "max_age": "30d"}}},
+                                    "delete": {"min_age": "10d", "actions": {"delete": {}}}}}}  # fmt: skip
+    await house.asked("PUT", "/_ilm/policy/keep", policy)
+    managed = {"index.lifecycle.name": "keep"}
+    shop = {"index_patterns": ["shop"], "data_stream": {}, "template": {"settings": managed}}
+    await house.asked("PUT", "/_index_template/shop", shop)
+    app = {"index_patterns": ["app-*"], "template": {"settings": {**managed, "index.lifecycle.rollover_alias": "app"}}}
+    await house.asked("PUT", "/_index_template/app", app)
+    await house.asked("PUT", "/app-000001", {"aliases": {"app": {"is_write_index": True}}})
+    await house.write("shop", '{"message":"one"}')
+    await house.policies.once()
+    assert len(await backing_of(house, "shop")) == 1
+    await house.write("shop", '{"message":"two"}')
+    await house.write("app", '{"message":"a"}', '{"message":"b"}')
+    await house.asked("POST", "/_ilm/stop")
+    await house.policies.once()
+    assert len(await backing_of(house, "shop")) == 1
+    await house.asked("POST", "/_ilm/start")
+    for _ in range(2):  # what is empty is not rolled over
+        await house.policies.once()
+        first, second = await backing_of(house, "shop")
+    await house.write("shop", '{"message":"three"}')
+    await house.write("app", '{"message":"c"}')
+    assert (await messages(house, first), await messages(house, second)) == (["one", "two"], ["three"])
+    assert await messages(house, "app-000002") == ["c"]
+    explained = (await house.asked("GET", "/shop/_ilm/explain"))["indices"]
+    assert [explained[name]["action"] for name in (first, second)] == ["complete", "rollover"]
+    times.ahead_ms = 9 * 86_400_000
+    await house.policies.once()
+    assert len(await backing_of(house, "shop")) == 2
+    times.ahead_ms = 11 * 86_400_000
+    await house.policies.once()
+    assert await backing_of(house, "shop") == [second]
+    assert (await messages(house, "shop"), await messages(house, "app")) == (["three"], ["c"])
+    await house.asked("GET", "/app-000001", None, 404)
+    assert list(await house.asked("GET", "/_alias/app")) == ["app-000002"]
+    times.ahead_ms = 31 * 86_400_000
+    await house.policies.once()
+    assert len(await backing_of(house, "shop")) == 2
+    assert list(await house.asked("GET", "/_alias/app")) == ["app-000002", "app-000003"]
+
+
+async def test_ids_of_a_deleted_backing_index_are_free(house: ElasticHouse) -> None:
+    await house.asked("PUT", "/_index_template/shop", {"index_patterns": ["shop"], "data_stream": {}})
+    for name in "abc":
+        await house.bulk(json.dumps({"create": {"_index": "shop", "_id": name}}), json.dumps({"message": name}))
+        await house.asked("POST", "/shop/_rollover")
+    _, middle, *_ = await backing_of(house, "shop")
+    assert await messages(house, middle) == ["b"]
+    await house.asked("DELETE", f"/{middle}")
+    await house.asked("GET", "/shop/_doc/b", None, 404)
+    assert (await house.asked("GET", "/shop/_doc/a"))["found"]
+    again = await house.bulk(
+        '{"create":{"_index":"shop","_id":"b"}}', '{"message":"b2"}',
+        '{"create":{"_index":"shop","_id":"c"}}', '{"message":"c2"}',
+    )  # fmt: skip
+    assert [item["create"]["status"] for item in again["items"]] == [201, 409]
+    assert await messages(house, "shop") == ["a", "b2", "c"]
 
 
 async def test_what_a_document_made_becomes_a_data_stream(house: ElasticHouse) -> None:

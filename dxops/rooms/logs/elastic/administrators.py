@@ -11,6 +11,7 @@ from dxops.rooms.logs.elastic.data_streams import DataStreams
 from dxops.rooms.logs.elastic.indices import Indices
 from dxops.rooms.logs.elastic.lifecycle import Lifecycle
 from dxops.rooms.logs.elastic.pipeline_routes import PipelineRoutes
+from dxops.rooms.logs.elastic.policy_runs import PolicyRuns
 from dxops.rooms.logs.elastic.reading import Names
 from dxops.rooms.logs.elastic.security_routes import SecurityRoutes
 from dxops.rooms.logs.elastic.template_routes import Templates
@@ -53,3 +54,9 @@ def administrators(
         SecurityRoutes(registry, keys),
         indices,
     )
+
+
+def policy_runs(store: Rows, writes: Writes, registry: Registry, eraser: Eraser) -> PolicyRuns:
+    """What carries ILM policies out. Run it as a task."""
+    names = Names(store, lambda: registry.moment().now_ms, registry)
+    return PolicyRuns(registry, store, Indices(registry, names, store, writes, eraser))

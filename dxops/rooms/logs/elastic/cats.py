@@ -13,11 +13,12 @@ import msgspec
 from dxops.rooms.logs.elastic.administering import chosen, seen_templates, stream_or_unknown
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.cat_columns import COLUMNS
+from dxops.rooms.logs.elastic.indices import concrete
 from dxops.rooms.logs.elastic.reading import NAME_PARAMETERS, Names, answered, may_read
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.searching import Searcher
-from dxops.rooms.logs.sizes import sizes
+from dxops.rooms.logs.sizes import documents_by_backing, sizes
 from dxops.rooms.logs.templates import index_templates, patterns_of, priority_of
 from dxops.wire.elastic import cat
 from dxops.wire.elastic.handshake import Cluster, version_for
@@ -86,20 +87,26 @@ class Cats:
         return (await self._names.resolved(index, read_options(asked.parameters, Options()))).streams
 
     async def _indices(self, asked: Asked, index: str) -> _Rows:
-        names = await self._streams(asked, index)
+        may_read(asked)
+        named = await self._names.resolved(index, read_options(asked.parameters, Options()))
         wanted = asked.parameters.get("health")
         if wanted not in (None, "", "green"):
             return []
-        found = await sizes(self._store, names)
+        found = await sizes(self._store, named.streams)
         rows: list[dict[str, cat.Cell]] = []
-        for name in names:
-            stream, size = stream_or_unknown(self._registry.catalog, name), found.of(name)
-            rows.append({
-                "health": "green", "status": "open", "index": name, "uuid": stream.uuid, "pri": 1, "rep": 0,
-                "docs.count": size.documents, "docs.deleted": 0, "store.size": size.size_bytes,
-                "pri.store.size": size.size_bytes, "dataset.size": size.size_bytes,
-                "creation.date": str(stream.created_ms), "creation.date.string": format_ms(stream.created_ms),
-            })  # fmt: skip
+        for stream in (stream_or_unknown(self._registry.catalog, name) for name in named.streams):
+            size = found.of(stream.name)
+            parts = await documents_by_backing(self._store, stream) if stream.generation > 1 else {}
+            each = size.size_bytes / size.documents if size.documents else 0.0
+            for name, settings in concrete(stream, named.indices):
+                count = parts.get(name, size.documents)
+                size_bytes, created = round(count * each), settings["index.creation_date"]
+                rows.append({
+                    "health": "green", "status": "open", "index": name, "uuid": settings["index.uuid"], "pri": 1,
+                    "rep": 0, "docs.count": count, "docs.deleted": 0, "store.size": size_bytes,
+                    "pri.store.size": size_bytes, "dataset.size": size_bytes,
+                    "creation.date": created, "creation.date.string": format_ms(int(created)),
+                })  # fmt: skip
         return rows
 
     async def _shards(self, asked: Asked, index: str) -> _Rows:

@@ -19,6 +19,7 @@ from dxops.rooms.logs.elastic.administering import (
 )
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.indices import Indices, requires_name
+from dxops.rooms.logs.elastic.measuring import measured
 from dxops.rooms.logs.elastic.reading import Names, answered, may_read
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.naming import one_stream, write_index
@@ -27,7 +28,7 @@ from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.rolling import Measured, age_ms, due, read_conditions, rolled
 from dxops.rooms.logs.searching import SHARDS
 from dxops.rooms.logs.settings import HIDDEN
-from dxops.rooms.logs.sizes import documents_since, sizes
+from dxops.rooms.logs.sizes import sizes
 from dxops.rooms.logs.templates import part_of
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument, index_not_found
 from dxops.wire.elastic.names import read_flag
@@ -155,9 +156,9 @@ class DataStreams:
         if target not in naming.known.data_streams:
             # an alias may be of others' streams too, and then takes their documents along
             may_make(asked, "indices:admin/rollover", [old, new, *part_of(body.get("aliases"))])
-        measured = await self._measured(target, moment.now_ms) if conditions else Measured(0, 0, 0)
+        found = await self._measured(target, moment.now_ms) if conditions else Measured(0, 0, 0)
         dry = read_flag("dry_run", asked.parameters.get("dry_run", "false"))
-        happens = due(conditions, measured)
+        happens = due(conditions, found)
         if happens and not dry:
             after = await self._registry.change(
                 lambda catalog: rolled(catalog, target, new_index, rest, moment)[0], deed="logs.rolled_over", of=target
@@ -167,21 +168,13 @@ class DataStreams:
         value = {
             "acknowledged": happens and not dry, "shards_acknowledged": happens and not dry, "old_index": old,
             "new_index": new, "rolled_over": happens and not dry, "dry_run": dry, "lazy": False,
-            "conditions": {each.text: each.met(measured) for each in conditions},
+            "conditions": {each.text: each.met(found) for each in conditions},
         }  # fmt: skip
         return answered(asked, value)
 
     async def _measured(self, target: str, now_ms: int) -> Measured:
         catalog = self._registry.catalog
-        name = write_index(catalog, target) or target
-        stream = catalog.streams[name]
-        found = (await sizes(self._store, [name])).of(name)
-        if not stream.backing:
-            return Measured(now_ms - stream.created_ms, found.documents, found.size_bytes)
-        newest = stream.backing[-1]
-        documents = await documents_since(self._store, name, newest.created_ms)
-        each = found.size_bytes / found.documents if found.documents else 0.0
-        return Measured(now_ms - newest.created_ms, documents, round(documents * each))
+        return await measured(self._store, catalog.streams[write_index(catalog, target) or target], now_ms)
 
 
 def shown(stream: Stream) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -25,9 +25,10 @@ from dxops.rooms.logs.elastic.seen_mappings import mappings_of
 from dxops.rooms.logs.elastic.writes import Writes
 from dxops.rooms.logs.erasing import Eraser
 from dxops.rooms.logs.model import Rows
-from dxops.rooms.logs.naming import check_seen
+from dxops.rooms.logs.naming import check_seen, one_stream, spans_of
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.settings import flat, nested
+from dxops.rooms.logs.sizes import numbers_within
 from dxops.wire.elastic.date_math import resolve_date_math
 from dxops.wire.elastic.errors import ElasticRefused, Fault, illegal_argument, index_not_found
 from dxops.wire.elastic.handshake import index_created
@@ -111,7 +112,7 @@ class Indices:
             stream = stream_or_unknown(catalog, name)
             mapping = mappings.get(name, stream.mappings)
             aliases = {alias: behind[name] for alias, behind in naming.aliases.items() if name in behind}
-            for key, settings in concrete(stream):
+            for key, settings in concrete(stream, found.indices):
                 value[key] = {"aliases": aliases, "mappings": mapping, "settings": _shown(settings, is_flat)}
                 if stream.kind == "data_stream":
                     value[key]["data_stream"] = name
@@ -149,30 +150,56 @@ class Indices:
             raise ElasticRefused(illegal_argument("Wildcard expressions or all indices are not allowed"))
         naming = await self._names.naming()
         options = read_options(asked.parameters, Options(allow_no_indices=True))
+        backing = [part for part in index.split(",") if part in naming.stream_of]
         for part in index.split(","):
             why = None
             if part in naming.aliases:
                 why = "matches an alias, specify the corresponding concrete indices instead"
-            elif part in naming.known.data_streams or part in naming.stream_of:
-                why = "belongs to a data stream; delete the data stream, or set how long it keeps its documents"
+            elif part in naming.known.data_streams:
+                why = "is a data stream; delete that by DELETE /_data_stream, or set how long it keeps its documents"
             if why is not None:
                 raise ElasticRefused(illegal_argument(f"The provided expression [{part}] {why}."))
+        for part in backing:
+            describing.without_backing(catalog, part)
         streams = [
             name
             for name in (await self._names.resolved(index, options)).streams
             if stream_or_unknown(catalog, name).kind == "index"
         ]
-        await self.erase(streams)
+        for part in backing:
+            await self.erase_backing(part)
+        if streams or not backing:
+            await self.erase(streams)
         return acknowledged(asked)
 
-    async def erase(self, streams: list[str]) -> None:
-        """Delete streams with their documents. Raises `Unavailable` before anything is changed, or half way: it may be
-        asked again then."""
+    async def erase_backing(self, name: str) -> None:
+        """Delete a backing index with the documents that it holds. Raises as `erase`; `ElasticRefused` where it is the
+        write index."""
+        await self._all_loaded()
+        catalog = self._registry.catalog
+        describing.without_backing(catalog, name)
+        stream = one_stream(catalog, name)
+        numbers = await numbers_within(self._store, stream.name, spans_of(stream)[name])
+        if numbers is not None:
+            await self._eraser.erase_numbers(stream.name, *numbers)
+            self._writes.writing.forget([stream.name], numbers[1], numbers[0])
+        await self._registry.change(
+            lambda catalog: describing.without_backing(catalog, name), deed="logs.index.deleted", of=name
+        )
+
+    async def _all_loaded(self) -> int:
+        """The number behind everything that was stored so far, once it is in the store."""
         await self._registry.refresh()
         end = max(self._writes.end, self._eraser.end)
         if not await self._writes.loaded(end):
             hint = "the role loader or store may be away; see GET /api/spool"
             raise Unavailable("documents of this stream are not in the store yet", hint=hint)
+        return end
+
+    async def erase(self, streams: list[str]) -> None:
+        """Delete streams with their documents. Raises `Unavailable` before anything is changed, or half way: it may be
+        asked again then."""
+        end = await self._all_loaded()
         await self._eraser.erase(streams, end)
         self._writes.writing.forget(streams, end)
         await self._registry.change(
@@ -188,7 +215,7 @@ class Indices:
         is_flat = _flag(asked, "flat_settings")
         value = {}
         for name in found.streams:
-            for key, settings in concrete(stream_or_unknown(self._registry.catalog, name)):
+            for key, settings in concrete(stream_or_unknown(self._registry.catalog, name), found.indices):
                 wanted = {one: settings[one] for one in chosen(settings, which)}
                 if wanted:
                     value[key] = {"settings": _shown(wanted, is_flat)}
@@ -230,11 +257,13 @@ class Indices:
         return acknowledged(asked)
 
 
-def concrete(stream: Stream) -> list[tuple[str, dict[str, Any]]]:
-    """The indices behind a stream (of a data stream its backing ones), with all their settings, flat."""
-    places = [(each.name, each.uuid, each.created_ms) for each in stream.backing]
+def concrete(stream: Stream, wanted: Collection[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The indices behind a stream (of a data stream its backing ones) that are `wanted`, with their settings, flat."""
+    places = [(each.name, each.uuid, each.created_ms) for each in stream.backing if each.name in wanted]
     made = []
-    for name, uuid, created_ms in places or [(stream.name, stream.uuid, stream.created_ms)]:
+    if not stream.backing:
+        places.append((stream.name, stream.uuid, stream.created_ms))
+    for name, uuid, created_ms in places:
         made.append(
             (
                 name,

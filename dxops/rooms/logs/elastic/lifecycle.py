@@ -132,8 +132,8 @@ class Lifecycle:
         for stream in (stream_or_unknown(catalog, name) for name in found.streams):
             if only_managed and policy_name(stream) is None:
                 continue
-            for number, (name, settings) in enumerate(concrete(stream)):
-                newest = number == len(stream.backing) - 1 or stream.kind == "index"
+            for name, settings in concrete(stream, found.indices):
+                newest = stream.kind == "index" or name == stream.backing[-1].name
                 created_ms = int(settings["index.creation_date"])
                 value[name] = explained(catalog, stream, name, created_ms, now_ms, newest=newest)
         return answered(asked, {"indices": value})

@@ -10,6 +10,7 @@ from dxops.base.errors import DxopsError, TooLarge, Unavailable
 from dxops.rooms.logs.catalog import EMPTY, Catalog
 from dxops.rooms.logs.elastic.access import CALLER
 from dxops.rooms.logs.elastic.asking import Answer, Asked
+from dxops.rooms.logs.fields import RECEIVED
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.naming import Naming, Resolved, check_seen, naming_of, resolved, write_target
 from dxops.rooms.logs.registry import Registry
@@ -72,7 +73,7 @@ class Names:
     async def target(self, expression: str, parameters: Mapping[str, str], upper_seq: int | None = None) -> Target:
         """Where to search. Raises `ElasticRefused`: no such index."""
         found = await self.resolved(expression, read_options(parameters))
-        return Target(found.streams, upper_seq, _only(found) if found.filters else None)
+        return Target(found.streams, upper_seq, _only(found) if found.filters or found.spans else None)
 
     def written(self, name: str) -> str:
         """The stream that documents sent to a name go to. Raises `ElasticRefused`: an alias without a write index."""
@@ -105,11 +106,13 @@ class Names:
 
 
 def _only(found: Resolved) -> tree.Node:
-    """What the filters of aliases let through."""
-    clauses: list[tree.Node] = [tree.Not(tree.Term(("_index",), tuple(found.filters)))]
-    for stream, filters in found.filters.items():
-        either = tree.Or(tuple(parse_query(each) for each in filters))
-        clauses.append(tree.And((tree.Term(("_index",), (stream,)), either)))
+    """What the filters of aliases let through, and what backing indices hold."""
+    partly = tuple(dict.fromkeys([*found.filters, *found.spans]))
+    clauses: list[tree.Node] = [tree.Not(tree.Term(("_index",), partly))]
+    for stream in partly:
+        either = [parse_query(each) for each in found.filters.get(stream, ())]
+        either += [tree.Range((RECEIVED,), gte=span.from_ms, lt=span.to_ms) for span in found.spans.get(stream, ())]
+        clauses.append(tree.And((tree.Term(("_index",), (stream,)), tree.Or(tuple(either)))))
     return tree.Or(tuple(clauses))
 
 
