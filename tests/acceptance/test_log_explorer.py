@@ -225,6 +225,25 @@ def test_cells_filter_and_columns_come_and_go(page: Page) -> None:
     expect(page.locator("[data-field-row=status] .kind.conflict")).to_be_visible()
 
 
+def test_a_pinned_filter_stays_through_other_searches(page: Page) -> None:
+    opened(page)
+    page.locator(".line-cell[data-field=service]", has_text="search").first.hover()
+    page.locator(".cell-tools").get_by_role("button", name="Filter for this value").click()
+    page.locator(".pill-main").click()
+    page.get_by_role("menuitem", name="Pin: keep it in other searches").click()
+    expect(page.locator(".pill.pinned")).to_contain_text("service: search")
+    expect(page.locator("#lx-total")).to_contain_text("400 lines")
+    opened(page, total="400 lines")  # another visit, whose address says nothing of it
+    page.locator("#lx-open").click()
+    page.locator(".saved-open", has_text="Errors").first.click()
+    expect(page.locator(".pill.pinned")).to_contain_text("service: search")
+    page.locator(".pill-main").first.click()
+    page.get_by_role("menuitem", name="Unpin").click()
+    expect(page.locator(".pill.pinned")).to_have_count(0)
+    opened(page)
+    expect(page.locator(".pill")).to_have_count(0)
+
+
 def test_the_filter_editor_by_keyboard(page: Page) -> None:
     opened(page)
     page.locator("body").press("f")
@@ -473,6 +492,15 @@ def test_a_phone_scrolls_one_way_and_reaches_everything(browser: Browser, sessio
     page.locator("#lx-fields-toggle").tap()
     expect(page.locator("#lx-field-search")).to_be_visible()
     page.locator("#lx-fields-close").tap()
+    page.locator("[data-column=service] .head-button").tap()
+    page.get_by_role("menuitem", name="Move left").tap()
+    assert said(page)["cols"] == ["service,level,message"]
+    page.locator("[data-column=level] .head-button").tap()
+    page.get_by_role("menuitem", name="Remove the column").tap()
+    expect(page.locator("[data-column=level]")).to_have_count(0)
+    page.locator("[data-column='@timestamp'] .head-button").tap()
+    page.get_by_role("menuitemradio", name="Oldest first").tap()
+    assert said(page)["order"] == ["asc"]
     page.locator("#lx-time").tap()
     page.get_by_role("button", name="Last 4 hours").tap()
     assert said(page)["from"] == ["now-4h"]

@@ -9,7 +9,7 @@ const FULL: State = {
   q: 'level:error and "a & b"', lang: "lucene", from: "now-1d/d", to: "2026-01-02T03:04:05.678Z", stream: ["web-*", "logs-app"],
   filters: [
     { field: "host", op: "is", value: "kube-1" }, { field: "status", op: "one_of", values: [200, "ok", true] },
-    { field: "took", op: "range", gte: "1", lt: "2" }, { field: "x", op: "not_exists", off: true },
+    { field: "took", op: "range", gte: "1", lt: "2" }, { field: "x", op: "not_exists", off: true, pin: true },
   ],
   cols: [{ name: "level", width: null }, { name: "a,b~c%d", width: 180 }], sort: "took", order: "asc", tab: "patterns", by: "service",
   live: true, tz: "UTC", every: 30, wrap: true, line: "1.2.logs-app",
@@ -41,12 +41,14 @@ test("only what changes the lines is another question", () => {
 test("a disabled filter is kept but not asked for", () => {
   const filters = asked(FULL, "Europe/Berlin").getAll("filter");
   assert.equal(filters.length, 3);
-  assert.ok(filters.every((text) => !text.includes("off")));
+  assert.ok(filters.every((text) => !text.includes("off") && !text.includes("pin")));
+  assert.deepEqual(asked({ ...FULL, filters: [{ field: "a", op: "exists", pin: true }] }, "").getAll("filter"), ['{"field":"a","op":"exists"}']);
   assert.equal(asked(FULL, "Europe/Berlin").get("tz"), "Europe/Berlin");
   assert.ok(sameQuestion(FULL, { ...FULL, filters: FULL.filters.slice(0, 3) }));
 });
 
 test("a saved search is the page without its open line and its tail", () => {
-  assert.deepEqual(stateOf(paramsOf(FULL)), { ...FULL, live: false, line: "" });
+  const filters = FULL.filters.map(({ pin: _pin, ...rest }) => rest);
+  assert.deepEqual(stateOf(paramsOf(FULL)), { ...FULL, filters, live: false, line: "" });
   assert.deepEqual(stateOf({}), DEFAULTS);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { flat, levelOf, parseExact, pretty, shown } from "../../../dxops/console/frontend/src/logs/document.ts";
-import { described, forValue, fromForm, negated, withFilter } from "../../../dxops/console/frontend/src/logs/filters.ts";
+import { described, forValue, fromForm, negated, unpinned, withFilter, withPinned } from "../../../dxops/console/frontend/src/logs/filters.ts";
 import { Highlighter } from "../../../dxops/console/frontend/src/logs/highlight.ts";
 import { toPoints, toUnits } from "../../../dxops/console/frontend/src/logs/points.ts";
 
@@ -36,6 +36,16 @@ test("a filter is not doubled, and drives out its opposite", () => {
   assert.deepEqual(withFilter([{ ...one, off: true }], one), [one]);
   assert.deepEqual(withFilter([negated(one), forValue("b", 1)], one), [forValue("b", 1), one]);
   assert.deepEqual(negated(negated(one)), one);
+});
+
+test("pinned filters come first, once, and a saved search knows nothing of pins", () => {
+  const [one, two] = [{ field: "host", op: "is", value: "a" }, { field: "level", op: "exists" }] as const;
+  const pin = { ...one, pin: true };
+  assert.deepEqual(withPinned([two, one], [pin]), [pin, two]);
+  assert.deepEqual(withPinned([two, { ...one, off: true }], [pin]), [pin, two]);
+  assert.deepEqual(withFilter([pin, two], one), [pin, two]);
+  assert.deepEqual(withFilter([pin], negated(one)), [negated(one)]);
+  assert.deepEqual(unpinned([pin, two]), [one, two]);
 });
 
 test("filters in words, and what is missing from a form", () => {

@@ -35,6 +35,7 @@ export const readFilter = (text: string): Filter | null => {
     if (!BOUNDS.some((bound) => made[bound] !== undefined)) return null;
   }
   if (given["off"] === true) made.off = true;
+  if (given["pin"] === true) made.pin = true;
   return made;
 };
 
@@ -119,7 +120,7 @@ export const asked = (state: State, zone: string): URLSearchParams => {
   made.set("from", state.from);
   made.set("to", state.to);
   for (const stream of state.stream) made.append("stream", stream);
-  for (const { off, ...filter } of state.filters) if (!off) made.append("filter", JSON.stringify(filter));
+  for (const { off, pin: _pin, ...filter } of state.filters) if (!off) made.append("filter", JSON.stringify(filter));
   made.set("tz", zone);
   return made;
 };

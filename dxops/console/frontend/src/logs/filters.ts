@@ -31,7 +31,7 @@ export const described = (filter: Filter): { not: boolean; field: string; value:
 };
 
 const plain = (filter: Filter): string => {
-  const { off: _off, ...rest } = filter;
+  const { off: _off, pin: _pin, ...rest } = filter;
   return JSON.stringify(rest);
 };
 
@@ -41,8 +41,17 @@ export const withFilter = (filters: readonly Filter[], added: Filter): Filter[] 
   const kept = filters.filter((one) => plain(one) !== opposite);
   const at = kept.findIndex((one) => plain(one) === same);
   if (at < 0) return [...kept, added];
-  return kept.map((one, index) => (index === at ? added : one));
+  return kept.map((one, index) => (index === at ? { ...added, ...(one.pin ? { pin: true } : {}) } : one));
 };
+
+/** `filters` after the pinned ones, none of them twice. */
+export const withPinned = (filters: readonly Filter[], pins: readonly Filter[]): Filter[] => {
+  const pinned = new Set(pins.map(plain));
+  return [...pins, ...filters.filter((one) => !pinned.has(plain(one)))];
+};
+
+/** `filters` as a search that is saved keeps them: pinning is a matter of who looks. */
+export const unpinned = (filters: readonly Filter[]): Filter[] => filters.map(({ pin: _pin, ...rest }) => rest);
 
 /** The filter for a cell: `is` its value, `is one of` the values of a list. */
 export const forValue = (field: string, value: unknown, out = false): Filter => {

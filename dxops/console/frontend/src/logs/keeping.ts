@@ -1,5 +1,6 @@
 /** The page's state as the parameters of a saved search. Pure. */
 import { readAddress, writeAddress } from "./address.ts";
+import { unpinned } from "./filters.ts";
 import type { State } from "./types.ts";
 
 type Params = Record<string, string | string[]>;
@@ -7,7 +8,7 @@ type Params = Record<string, string | string[]>;
 /** The page's parameters as they are kept: without an open line and without the live tail. */
 export const paramsOf = (state: State): Params => {
   const made: Params = {};
-  const given = new URLSearchParams(writeAddress({ ...state, line: "", live: false }));
+  const given = new URLSearchParams(writeAddress({ ...state, filters: unpinned(state.filters), line: "", live: false }));
   for (const name of new Set(given.keys())) {
     const all = given.getAll(name);
     made[name] = all.length > 1 ? all : (all[0] ?? "");

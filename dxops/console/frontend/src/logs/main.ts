@@ -13,6 +13,7 @@ import { lineKey, type Page } from "./page.ts";
 import { closePopover } from "./popover.ts";
 import { Patterns } from "./patterns.ts";
 import { Pills } from "./pills.ts";
+import { entered, keepPins } from "./pins.ts";
 import { QueryBar } from "./querybar.ts";
 import { remember } from "./recent.ts";
 import { SavedSearches } from "./saved.ts";
@@ -29,7 +30,7 @@ const PAGE = 500;
 const MOST_LINES = 10_000;
 
 class Explorer implements Page {
-  state: State = readAddress(location.search);
+  state: State = entered(readAddress(location.search));
   zone = new Zone(this.state.tz || browserZone());
   found: Found | null = null;
   counts: Counts | null = null;
@@ -68,6 +69,9 @@ class Explorer implements Page {
     window.addEventListener("pagehide", () => this.tail.stop());
     window.addEventListener("pageshow", (event) => event.persisted && this.refresh());
     need("lx-drawer").addEventListener("close", () => this.state.line && this.go({ line: "" }, "replace"));
+    // what is pinned may have come from an address, or into it
+    history.replaceState(null, "", location.pathname + writeAddress(this.state));
+    keepPins(this.state.filters);
     this.#draw();
     this.refresh();
     void this.#fields.load();
@@ -130,6 +134,7 @@ class Explorer implements Page {
   #follow(next: State): void {
     const before = this.state;
     this.state = next;
+    keepPins(next.filters);
     if (next.tz !== before.tz) this.zone = new Zone(next.tz || browserZone());
     this.#draw();
     if (next.line && next.line !== before.line) void openLine(this, next.line);

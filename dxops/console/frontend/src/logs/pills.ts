@@ -26,18 +26,19 @@ export class Pills {
     const pills = filters.map((filter, index) => this.#pill(filter, index));
     this.#box.replaceChildren(
       ...pills,
-      ...(filters.length > 1 ? [h("button", { type: "button", class: "button quiet small", click: () => this.#page.go({ filters: [] }) }, "Clear all")] : []),
+      ...(filters.filter((one) => !one.pin).length > 1 ? [h("button", { type: "button", class: "button quiet small", click: () => this.#page.go({ filters: filters.filter((one) => one.pin) }) }, "Clear all")] : []),
     );
     need("lx-streams-label").textContent = stream.length === 0 ? "All streams" : stream.length === 1 ? (stream[0] ?? "") : `${stream[0]} + ${stream.length - 1}`;
   }
 
   #pill(filter: Filter, index: number): HTMLElement {
     const { not, field, value } = described(filter);
-    const words = `${filter.off ? "disabled: " : ""}${not ? "not " : ""}${field}: ${value}`;
+    const words = `${filter.pin ? "pinned: " : ""}${filter.off ? "disabled: " : ""}${not ? "not " : ""}${field}: ${value}`;
     const button = h("button", { type: "button", class: "pill-main", "aria-haspopup": "menu", "aria-expanded": "false", title: words, click: () => this.#menu(button, filter, index) },
-      h("span", { class: "visually-hidden" }, filter.off ? "Disabled filter " : "Filter "),
+      filter.pin ? icon("pin") : null,
+      h("span", { class: "visually-hidden" }, `${filter.pin ? "Pinned " : ""}${filter.off ? "disabled " : ""}filter `),
       not ? h("span", { class: "not" }, "not ") : null, h("span", { class: "name" }, `${field}: `), h("b", {}, value));
-    return h("span", { class: `pill${filter.off ? " off" : ""}`, "data-pill": true }, button,
+    return h("span", { class: `pill${filter.off ? " off" : ""}${filter.pin ? " pinned" : ""}`, "data-pill": true }, button,
       h("button", { type: "button", class: "remove", "aria-label": `Remove the filter ${words}`, click: () => this.#put(index, null) }, icon("x")));
   }
 
@@ -48,11 +49,13 @@ export class Pills {
 
   #menu(anchor: HTMLElement, filter: Filter, index: number): void {
     const { off: _off, ...rest } = filter;
+    const { pin: _pin, ...loose } = filter;
     menu(anchor, "Filter", [
       { label: "Edit", icon: "pencil", run: () => this.edit(anchor, filter, index) },
       { label: ["is_not", "not_one_of", "not_exists", "not_range"].includes(filter.op) ? "Include instead" : "Exclude instead", icon: "equal-not", run: () => this.#put(index, negated(filter)) },
       { label: filter.off ? "Enable" : "Disable", icon: filter.off ? "eye" : "eye-off", run: () => this.#put(index, filter.off ? rest : { ...filter, off: true }) },
-      { label: "Only this one", icon: "list-filter", run: () => this.#page.go({ filters: [rest] }) },
+      { label: filter.pin ? "Unpin" : "Pin: keep it in other searches", icon: "pin", run: () => this.#put(index, filter.pin ? loose : { ...filter, pin: true }) },
+      { label: "Only this one", icon: "list-filter", run: () => this.#page.go({ filters: this.#page.state.filters.flatMap((one, place) => (place === index ? [rest] : one.pin ? [one] : [])) }) },
       null,
       { label: "Remove", icon: "trash-2", danger: true, run: () => this.#put(index, null) },
     ]);
@@ -83,7 +86,7 @@ export class Pills {
         return;
       }
       closePopover(true);
-      if (index >= 0) this.#put(index, made);
+      if (index >= 0) this.#put(index, filter?.pin ? { ...made, pin: true } : made);
       else this.#page.addFilter(made);
     } },
       h("div", { class: "combo" }, field), operator, values, bounds, error,

@@ -4,6 +4,7 @@ import { DEFAULTS, writeAddress } from "./address.ts";
 import { copy, h, icon, iconButton, need, toast } from "./dom.ts";
 import { paramsOf, stateOf } from "./keeping.ts";
 import type { Page } from "./page.ts";
+import { entered } from "./pins.ts";
 import type { Saved } from "./types.ts";
 
 const dialog = (): HTMLDialogElement => need<HTMLDialogElement>("lx-saved");
@@ -88,7 +89,7 @@ export class SavedSearches {
         this.current = one;
         this.#title();
         dialog().close();
-        this.#page.go({ ...DEFAULTS, ...state });
+        this.#page.go(entered({ ...DEFAULTS, ...state }));
       } }, h("strong", {}, one.name), h("span", { class: "mono tiny muted clip" }, about), h("span", { class: "tiny faint" }, `${one.shared ? "shared" : "only for you"} · ${one.mine ? "yours" : one.by}`)),
       one.may_change && iconButton(one.shared ? "lock" : "share-2", one.shared ? `Keep ${one.name} to yourself` : `Share ${one.name} with everyone`, () => void this.#change(one, { shared: !one.shared })),
       iconButton("link", `Copy the link of ${one.name}`, () => void copy(`${location.origin}/logs${writeAddress(state)}`, "Link")),

@@ -107,7 +107,7 @@ export interface Saved {
 
 export type Op = "is" | "is_not" | "one_of" | "not_one_of" | "exists" | "not_exists" | "range" | "not_range";
 
-/** One pill. `off`: kept in the address, not asked for. */
+/** One pill. `off`: kept in the address, not asked for. `pin`: stays when another search is opened. */
 export interface Filter {
   field: string;
   op: Op;
@@ -118,6 +118,7 @@ export interface Filter {
   lte?: string;
   lt?: string;
   off?: boolean;
+  pin?: boolean;
 }
 
 export interface Column {
