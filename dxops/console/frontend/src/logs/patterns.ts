@@ -57,7 +57,7 @@ export class Patterns {
     const sum = items.reduce((all, one) => all + one.count, 0);
     const most = Math.max(...items.map((one) => one.count));
     this.#box.replaceChildren(
-      h("p", { class: "lx-tab-note" }, `${count(items.length)} patterns${sampled ? ", from a sample of the newest lines" : ""}. ∗ stands for what differs.`),
+      h("p", { class: "lx-tab-note" }, `${count(items.length)} ${items.length === 1 ? "pattern" : "patterns"}${sampled ? ", from a sample of the newest lines" : ""}. ∗ stands for what differs.`),
       h("table", { class: "pattern-table" },
         h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "num" }, "Lines"), h("th", { scope: "col" }, "Share"), h("th", { scope: "col" }, "Level"), h("th", { scope: "col" }, "Pattern"), h("th", { scope: "col" }, "Last"), h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Actions")))),
         h("tbody", {}, ...items.map((one) => {

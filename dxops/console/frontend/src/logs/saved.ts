@@ -83,7 +83,7 @@ export class SavedSearches {
 
   #row(one: Saved): HTMLElement {
     const state = stateOf(one.params);
-    const about = [state.q || (state.filters.length ? `${state.filters.length} filters` : "all lines"), state.stream.join(", ")].filter(Boolean).join(" · ");
+    const about = [state.q || (state.filters.length ? `${state.filters.length} ${state.filters.length === 1 ? "filter" : "filters"}` : "all lines"), state.stream.join(", ")].filter(Boolean).join(" · ");
     const row: HTMLElement = h("li", { class: "saved-row" },
       h("button", { type: "button", class: "saved-open", click: () => {
         this.current = one;

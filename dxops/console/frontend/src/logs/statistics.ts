@@ -39,7 +39,7 @@ export class Statistics {
       return;
     }
     this.#box.replaceChildren(
-      h("p", { class: "lx-tab-note" }, `${count(fields.length)} fields${fields.length > MOST ? `, the ${MOST} most frequent shown` : ""}, of the lines that the query and the filters leave.`),
+      h("p", { class: "lx-tab-note" }, `${count(fields.length)} ${fields.length === 1 ? "field" : "fields"}${fields.length > MOST ? `, the ${MOST} most frequent shown` : ""}, of the lines that the query and the filters leave.`),
       h("div", { class: "statistics" }, ...shown.map((field) => {
         const body = h("div", { class: "stack-tight" }, h("span", { class: "skeleton" }, " "), h("span", { class: "skeleton" }, " "));
         const card = h("section", { class: "statistic", "data-statistics": field.name, "aria-label": field.name },
