@@ -1,8 +1,8 @@
 """Which document an id names now: what `create`, `update`, `delete` and `if_seq_no` are decided by.
 
 Kept in SQLite beside the spool and written from the spool (`apply` of every frame, in order), so it is never ahead of
-what is durable and a crash costs nothing but reading some frames again. What was appended and not yet applied is in
-`pending`, in memory. Only documents whose sender gave an id are here.
+what is durable and a crash costs nothing but reading some frames again. Ids that were forgotten do not come back by
+that: which documents they were of is kept. Only documents whose sender gave an id are here.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS identities (
     alive INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS streams (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
+CREATE TABLE IF NOT EXISTS erased (stream INTEGER NOT NULL, from_seq INTEGER NOT NULL, before_seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS applied (one INTEGER PRIMARY KEY CHECK (one = 1), next_seq INTEGER NOT NULL);
 """
 _CHUNK: Final = 500
@@ -51,6 +52,9 @@ class Identities:
         self._database.executescript(_SCHEMA)
         self._turn = threading.Lock()
         self._streams = dict(self._database.execute("SELECT name, id FROM streams"))
+        self._erased: dict[int, list[tuple[int, int]]] = {}
+        for stream, first, end in self._database.execute("SELECT stream, from_seq, before_seq FROM erased"):
+            self._erased.setdefault(stream, []).append((first, end))
 
     @property
     def next_seq(self) -> int:
@@ -83,11 +87,13 @@ class Identities:
 
     def _apply(self, frames: Iterable[tuple[int, LogFrame]], next_seq: int) -> None:
         rows = []
+        erased_end = max((end for spans in self._erased.values() for _, end in spans), default=0)
         for base, frame in frames:
             if frame.ids is None:
                 continue
+            again = base < erased_end  # it may have been read before
             for index, name in enumerate(frame.ids):
-                if name:
+                if name and not (again and self._is_erased(frame, index, base + index)):
                     stream = frame.indices[0 if frame.index_of is None else frame.index_of[index]]
                     version = 1 if frame.versions is None else frame.versions[index]
                     alive = bool(frame.documents[index])
@@ -109,16 +115,33 @@ class Identities:
             self._database.execute("ROLLBACK")
             raise
 
+    def _is_erased(self, frame: LogFrame, index: int, seq: int) -> bool:
+        stream = self._streams.get(frame.indices[0 if frame.index_of is None else frame.index_of[index]])
+        return stream is not None and any(first <= seq < end for first, end in self._erased.get(stream, ()))
+
     def forget(self, stream: str, before_seq: int | None = None, from_seq: int = 0) -> int:
-        """Drop a stream's ids (of documents from `from_seq` to before `before_seq`): they were deleted, or expired."""
+        """Drop a stream's ids: documents from `from_seq` to before `before_seq` (None: all that there are now) were
+        deleted, or expired. How many."""
         known = self._streams.get(stream)
         if known is None:
             return 0
-        limit = 2**63 - 1 if before_seq is None else before_seq
+        end = self.next_seq if before_seq is None else before_seq
         with self._turn:
-            done = self._database.execute(
-                "DELETE FROM identities WHERE stream = ? AND seq >= ? AND seq < ?", (known, from_seq, limit)
-            )
+            others = [span for span in self._erased.get(known, []) if span[0] < from_seq or span[1] > end]
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                done = self._database.execute(
+                    "DELETE FROM identities WHERE stream = ? AND seq >= ? AND seq < ?", (known, from_seq, end)
+                )
+                self._database.execute(
+                    "DELETE FROM erased WHERE stream = ? AND from_seq >= ? AND before_seq <= ?", (known, from_seq, end)
+                )
+                self._database.execute("INSERT INTO erased VALUES (?, ?, ?)", (known, from_seq, end))
+                self._database.execute("COMMIT")
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._erased[known] = [*others, (from_seq, end)]
             return done.rowcount
 
     def close(self) -> None:

@@ -45,3 +45,22 @@ def test_many_ids_and_forgetting(tmp_path: Path) -> None:
     assert identities.forget("unknown") == 0
     assert identities.forget("a") == 500
     identities.close()
+
+
+def test_what_was_forgotten_does_not_come_back_with_a_frame_that_is_read_again(tmp_path: Path) -> None:
+    identities = Identities(tmp_path / "ids")
+    first, second = frame(("a", "1", b"{}", 1), ("b", "1", b"{}", 1)), frame(("a", "2", b"{}", 1))
+    identities.apply([(0, first), (2, second)], 3)
+    assert identities.forget("a", 2) == 1
+    identities.apply([(3, frame(("a", "1", b"{}", 1)))], 4)  # the id is used again
+    identities.close()
+    identities = Identities(tmp_path / "ids")
+    identities.apply([(0, first), (2, second)], 3)
+    wanted = [("a", "1"), ("b", "1"), ("a", "2")]
+    found = identities.find(wanted)
+    assert [found[key].seq for key in wanted] == [3, 1, 2]
+    assert identities.forget("a", 4, 2) == 2
+    assert identities.forget("a") == 0
+    identities.apply([(0, first), (2, second), (3, frame(("a", "1", b"{}", 1)))], 4)
+    assert set(identities.find(wanted)) == {("b", "1")}
+    identities.close()
