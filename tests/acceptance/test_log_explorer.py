@@ -359,8 +359,16 @@ def test_exports_are_files(page: Page) -> None:
     ):
         page.locator("#lx-export").click()
         with page.expect_download() as download:
-            page.get_by_role("menuitem", name=item).click()
+            page.get_by_role("dialog", name="Export").get_by_role("link", name=item).click()
         assert check(Path(download.value.path()).read_text()), item
+    opened(page)
+    page.locator("#lx-export").click()
+    panel = page.get_by_role("dialog", name="Export")
+    expect(panel.get_by_label("Lines").locator("option").first).to_have_text("All 1,200")
+    panel.get_by_label("Lines").select_option("The newest 100")
+    with page.expect_download() as download:
+        panel.get_by_role("link", name="NDJSON").click()
+    assert len(Path(download.value.path()).read_text().splitlines()) == 100
 
 
 def test_patterns_and_statistics(page: Page) -> None:

@@ -1,10 +1,11 @@
 /** The buttons of the page's bars: tabs, columns, wrapping, breakdown, sharing, export, inspect, live. */
 import { writeAddress } from "./address.ts";
-import { copy, h, need } from "./dom.ts";
+import { copy, h, icon, need } from "./dom.ts";
 import { inspect } from "./drawers.ts";
 import type { Explorer } from "./main.ts";
 import { menu, popover, closePopover, type Choice } from "./popover.ts";
 import { combobox } from "./combobox.ts";
+import { count } from "./numbers.ts";
 import type { Tab } from "./types.ts";
 
 const TABS: readonly Tab[] = ["lines", "patterns", "fields"];
@@ -47,15 +48,7 @@ export const toolbar = (page: Explorer): void => {
     ]);
   });
   const exported = need<HTMLButtonElement>("lx-export");
-  exported.addEventListener("click", () => {
-    const columns = ["time", ...page.columns().map(({ name }) => name)].join(",");
-    const address = (format: string, extra: Record<string, string> = {}): string =>
-      `/api/logs/export?${page.query({ format, order: page.state.order, ...extra })}`;
-    menu(exported, "Export", [
-      { label: "CSV of the columns", icon: "download", href: address("csv", { columns }) },
-      { label: "NDJSON of whole documents", icon: "download", href: address("ndjson") },
-    ]);
-  });
+  exported.addEventListener("click", () => popover(exported, exportForm(page), { label: "Export", kind: "lx-filter-pop" }));
   const by = need<HTMLButtonElement>("lx-by");
   by.addEventListener("click", () => {
     const now = page.state.by;
@@ -101,4 +94,29 @@ const another = (page: Explorer, anchor: HTMLElement): void => {
     label: "Fields", delay: 0, submit: apply, accepted: apply,
     suggest: (text) => Promise.resolve(page.pills.fields().filter(({ name }) => name.includes(text)).slice(0, 40).map(({ name, kinds }) => ({ kind: "field", label: name, about: kinds.join(", "), text: name, cursor: name.length }))),
   });
+};
+
+const MOST_EXPORTED = 1_000_000;
+
+/** How many lines, of those that the page asks for, and as what. */
+const exportForm = (page: Explorer): HTMLElement => {
+  const { order } = page.state;
+  const total = page.found?.total_relation === "eq" ? page.found.total : (page.counts?.total ?? null);
+  const all = total === null || total > MOST_EXPORTED ? `As many as may be: ${count(MOST_EXPORTED)}` : `All ${count(total)}`;
+  const limit = h("select", { class: "input", "aria-label": "Lines" },
+    h("option", { value: MOST_EXPORTED, selected: true }, all),
+    ...[100_000, 10_000, 1_000, 100].filter((most) => total === null || most < total).map((most) =>
+      h("option", { value: most }, `The ${order === "desc" ? "newest" : "oldest"} ${count(most)}`)));
+  const columns = ["time", ...page.columns().map(({ name }) => name)].join(",");
+  const file = (format: string, label: string, extra: Record<string, string>): HTMLAnchorElement => {
+    const link = h("a", { class: "button", download: true, click: () => closePopover(true) }, icon("download"), label);
+    const follow = (): void => {
+      link.href = `/api/logs/export?${page.query({ format, order, limit: limit.value, ...extra })}`;
+    };
+    limit.addEventListener("change", follow);
+    follow();
+    return link;
+  };
+  return h("div", { class: "lx-filter-form" }, limit,
+    file("csv", "CSV of the columns", { columns }), file("ndjson", "NDJSON of whole documents", {}));
 };
