@@ -364,7 +364,7 @@ def test_exports_are_files(page: Page) -> None:
     opened(page)
     page.locator("#lx-export").click()
     panel = page.get_by_role("dialog", name="Export")
-    expect(panel.get_by_label("Lines").locator("option").first).to_have_text("All 1,200")
+    expect(panel.get_by_label("Lines").locator("option").first).to_have_text("All 1,200 lines")
     panel.get_by_label("Lines").select_option("The newest 100")
     with page.expect_download() as download:
         panel.get_by_role("link", name="NDJSON").click()

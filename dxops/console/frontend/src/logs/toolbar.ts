@@ -102,7 +102,7 @@ const MOST_EXPORTED = 1_000_000;
 const exportForm = (page: Explorer): HTMLElement => {
   const { order } = page.state;
   const total = page.found?.total_relation === "eq" ? page.found.total : (page.counts?.total ?? null);
-  const all = total === null || total > MOST_EXPORTED ? `As many as may be: ${count(MOST_EXPORTED)}` : `All ${count(total)}`;
+  const all = total === null || total > MOST_EXPORTED ? `As many as may be: ${count(MOST_EXPORTED)}` : `All ${count(total)} lines`;
   const limit = h("select", { class: "input", "aria-label": "Lines" },
     h("option", { value: MOST_EXPORTED, selected: true }, all),
     ...[100_000, 10_000, 1_000, 100].filter((most) => total === null || most < total).map((most) =>
