@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from dxops.base.errors import DxopsError, Refused, Unavailable
 from dxops.engines.spool.consumer import Batch
-from dxops.engines.spool.doubt import Doubtful
+from dxops.engines.spool.doubt import Doubtful, Doubts, Patience
 from dxops.engines.spool.loading import BadRecord, LoadResult, PoisonBatch
 from dxops.engines.spool.reader import Frame, Piece
 from dxops.rooms.logs.model import Inserts
@@ -56,12 +56,19 @@ class LogSink:
     is never taken apart that is there already.
     """
 
-    def __init__(self, store: Store, loaded: Callable[[dict[str, tuple[int, int]]], None] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        loaded: Callable[[dict[str, tuple[int, int]]], None] | None = None,
+        *,
+        patience: Patience | None = None,
+    ) -> None:
         self._store = store
         self._maker = RowMaker()
         self._making = asyncio.Lock()
         self._made: dict[str, asyncio.Task[tuple[Rows, list[BadRecord]]]] = {}
         self._loaded = loaded
+        self._doubts = {table: Doubts(patience or Patience()) for table in ("log_shapes", "log_sizes")}
 
     async def load(self, batch: Batch) -> LoadResult:
         """See `loading.Sink`. Documents first: an overwritten one is hidden once its successor is there."""
@@ -73,10 +80,13 @@ class LogSink:
             await self._insert_events(batch, rows)
             await self._insert(batch, "log_dead", DEAD_COLUMNS, rows.dead)
             await asyncio.gather(
-                self._insert(batch, "log_shapes", SHAPE_COLUMNS, rows.shapes),
-                self._insert(batch, "log_sizes", SIZE_COLUMNS, rows.sizes),
+                self._tell(batch, "log_shapes", SHAPE_COLUMNS, rows.shapes),
+                self._tell(batch, "log_sizes", SIZE_COLUMNS, rows.sizes),
             )
-        except (PoisonBatch, Unavailable):
+        except (PoisonBatch, Unavailable) as error:
+            if not isinstance(error, Doubtful):
+                for doubts in self._doubts.values():
+                    doubts.cleared()
             raise
         except Exception as error:
             log.warning("storing a batch failed", exc_info=error, extra={"token": batch.token})
@@ -103,6 +113,27 @@ class LogSink:
         if block:
             token = f"{batch.token}/{table}"
             await self._store.insert_native(table, block, token=token, columns=columns, settings=_SETTINGS)
+
+    async def _tell(self, batch: Batch, table: str, columns: tuple[str, ...], block: bytes) -> None:
+        """What is told of streams beside their documents, which are in by now. Rows that the store refuses, and not for
+        a reason of its own, are left out once patience is over: documents are not held up by them."""
+        doubts, now_s = self._doubts[table], asyncio.get_running_loop().time()
+        try:
+            await self._insert(batch, table, columns, block)
+        except Refused as error:
+            if blame(error) in ("store", "memory"):
+                doubts.cleared()
+                raise
+            doubts.refused(batch.span, error.code, now_s)
+            if not doubts.over(2, now_s) or not await self.vouches():
+                raise
+            doubts.settled(2, now_s)
+            log.error(
+                "documents are stored, but what is told of their streams is not: the store refuses it",
+                extra={"table": table, "token": batch.token, "reason": error.message, "code": error.code},
+            )
+        else:
+            doubts.stored(batch.span)
 
     async def _stored(self, batch: Batch) -> int:
         """How many of the batch's documents an attempt before this one stored, whose answer got lost."""

@@ -11,7 +11,7 @@ import pytest
 from dxops.base.errors import DxopsError, Refused, TooLarge, Unavailable
 from dxops.engines.clickhouse.client import Rows
 from dxops.engines.spool.consumer import Batch
-from dxops.engines.spool.doubt import Doubtful
+from dxops.engines.spool.doubt import Doubtful, Patience
 from dxops.engines.spool.loading import PoisonBatch
 from dxops.engines.spool.model import Position
 from dxops.engines.spool.reader import Frame, Piece
@@ -142,6 +142,24 @@ async def test_too_little_memory_is_met_with_smaller_batches() -> None:
     store.answers = [too_much]
     with pytest.raises(Doubtful):
         await sink.load(batch(b'{"message":"%s"}' % (b"x" * (1 << 20))))
+
+
+async def test_documents_are_not_held_up_for_ever_by_what_is_told_of_their_streams() -> None:
+    store = FakeStore()
+    sink = LogSink(store, patience=Patience(tries=3, for_s=0.0))
+    for _ in range(2):
+        store.answers = [None, OF_THE_DATA]  # the documents, their shapes
+        with pytest.raises(Unavailable):
+            await sink.load(batch(DOCUMENTS[0]))
+    store.answers = [None, OF_THE_DATA]
+    assert (await sink.load(batch(DOCUMENTS[0]))).bad == ()
+    assert [token.rpartition("/")[2] for token in store.tokens] == ["log_events", "log_sizes"]
+    store.answers = [None, Refused("No space left on device", code="clickhouse_75")]
+    with pytest.raises(Unavailable):
+        await sink.load(batch(DOCUMENTS[0], base=9))
+    store.answers = [None, OF_THE_DATA]
+    with pytest.raises(Unavailable):  # patience begins anew after anything else
+        await sink.load(batch(DOCUMENTS[0], base=9))
 
 
 async def test_it_vouches_only_while_other_data_goes_in() -> None:
