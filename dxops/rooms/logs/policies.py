@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from dxops.rooms.logs.catalog import Catalog, Stream
+from dxops.rooms.logs.catalog import Catalog, Json, Stream
+from dxops.rooms.logs.naming import write_index
 from dxops.rooms.logs.rolling import age_ms, read_conditions
-from dxops.rooms.logs.settings import LIFECYCLE_NAME
+from dxops.rooms.logs.settings import LIFECYCLE_NAME, ROLLOVER_ALIAS
 from dxops.rooms.logs.templates import composed, index_templates
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument
 
@@ -67,6 +68,24 @@ def policy_name(stream: Stream) -> str | None:
     """The policy that is attached by its settings."""
     name = stream.settings.get(LIFECYCLE_NAME)
     return name if isinstance(name, str) and name else None
+
+
+def phases_of(catalog: Catalog, stream: Stream) -> Mapping[str, Json]:
+    """The phases of the policy that a stream has; nothing where it has none, or one that is gone."""
+    definition = catalog.policy.get(policy_name(stream) or "")
+    phases = {} if definition is None else (definition.body.get("policy") or {}).get("phases")
+    return phases if isinstance(phases, Mapping) else {}
+
+
+def rollover_target(catalog: Catalog, stream: Stream) -> str | None:
+    """What is rolled over where a stream's policy says so: the data stream, or the alias of its settings while this is
+    that alias's write index."""
+    if stream.kind == "data_stream":
+        return stream.name
+    alias = stream.settings.get(ROLLOVER_ALIAS)
+    if not isinstance(alias, str) or write_index(catalog, alias) != stream.name or alias in stream.rollovers:
+        return None
+    return alias
 
 
 def used_by(catalog: Catalog, policy: str) -> dict[str, Sequence[str]]:

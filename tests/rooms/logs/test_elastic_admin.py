@@ -310,7 +310,12 @@ async def test_policies(house: ElasticHouse, times: Times) -> None:
         await house.asked("PUT", "/_ilm/policy/bad", body, 400)
     await house.asked("PUT", "/app", {"settings": {"index.lifecycle.name": "keep"}})
     young = (await house.asked("GET", "/app/_ilm/explain"))["indices"]["app"]
-    assert (young["managed"], young["phase"], young["action"]) == (True, "hot", "rollover")
+    assert (young["managed"], young["phase"], young["action"], young["step"]) == (True, "hot", "rollover", "ERROR")
+    assert "rollover_alias" in young["step_info"]["reason"]
+    await house.asked("PUT", "/app/_settings", {"index.lifecycle.rollover_alias": "apps"})
+    await house.asked("PUT", "/app/_alias/apps")
+    waits = (await house.asked("GET", "/app/_ilm/explain"))["indices"]["app"]
+    assert (waits["action"], waits["step"]) == ("rollover", "check-rollover-ready")
     times.ahead_ms = 91 * 86_400_000
     assert (await house.asked("GET", "/app/_ilm/explain"))["indices"]["app"]["phase"] == "delete"
     assert "in use" in (await house.asked("DELETE", "/_ilm/policy/keep", None, 400))["error"]["reason"]

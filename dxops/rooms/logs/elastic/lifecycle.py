@@ -20,7 +20,7 @@ from dxops.rooms.logs.elastic.administering import (
 from dxops.rooms.logs.elastic.asking import Answer, Asked
 from dxops.rooms.logs.elastic.indices import concrete
 from dxops.rooms.logs.elastic.reading import Names, answered, may_read
-from dxops.rooms.logs.policies import check_policy, phase_of, policy_name, used_by
+from dxops.rooms.logs.policies import check_policy, phase_of, policy_name, rollover_target, used_by
 from dxops.rooms.logs.registry import Registry
 from dxops.wire.elastic.cat import human_ms
 from dxops.wire.elastic.errors import ElasticRefused, illegal_argument, resource_not_found
@@ -166,7 +166,15 @@ def explained(
         error = {"type": "illegal_argument_exception", "reason": reason}
         return {**value, "step": "ERROR", "step_info": error}
     phase, begins = phase_of(definition.body["policy"], now_ms - since)
-    rolls = newest and "rollover" in (definition.body["policy"].get("phases", {}).get(phase, {}).get("actions") or {})
+    rolls = (
+        newest
+        and not stream.rollovers
+        and "rollover" in (definition.body["policy"].get("phases", {}).get(phase, {}).get("actions") or {})
+    )
+    if rolls and rollover_target(catalog, stream) is None:
+        reason = f"setting [index.lifecycle.rollover_alias] of index [{index}] is no alias whose write index this is"
+        error = {"type": "illegal_argument_exception", "reason": reason}
+        return {**value, "phase": phase, "action": "rollover", "step": "ERROR", "step_info": error}
     return {
         **value, "phase": phase, "phase_time_millis": since + begins, "action": "rollover" if rolls else "complete",
         "action_time_millis": since + begins, "step": "check-rollover-ready" if rolls else "complete",

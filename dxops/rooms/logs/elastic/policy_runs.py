@@ -8,25 +8,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from dxops.base.errors import DxopsError
-from dxops.rooms.logs.catalog import Catalog, Stream
+from dxops.rooms.logs.catalog import Catalog, Json, Stream
 from dxops.rooms.logs.elastic.indices import Indices
 from dxops.rooms.logs.elastic.lifecycle import operation_mode
 from dxops.rooms.logs.elastic.measuring import measured
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.naming import write_index
-from dxops.rooms.logs.policies import policy_name
+from dxops.rooms.logs.policies import phases_of, rollover_target
 from dxops.rooms.logs.registry import Registry
 from dxops.rooms.logs.rolling import age_ms, due, read_conditions, rolled
-from dxops.rooms.logs.settings import ROLLOVER_ALIAS
 from dxops.wire.elastic.errors import ElasticRefused
 
 log = logging.getLogger(__name__)
 
 _EVERY_S: Final = 60.0
-Json = Any  # a value of JSON that is kept as it was sent
 
 
 class PolicyRuns:
@@ -93,24 +91,6 @@ class PolicyRuns:
         writes = any(write_index(catalog, alias) == stream.name for alias in catalog.aliases_of(stream.name))
         if stream.rollovers and max(stream.rollovers.values()) <= before_ms and not writes:
             await self._indices.erase([stream.name])
-
-
-def phases_of(catalog: Catalog, stream: Stream) -> Mapping[str, Json]:
-    """The phases of the policy that a stream has; nothing where it has none, or one that is gone."""
-    definition = catalog.policy.get(policy_name(stream) or "")
-    phases = {} if definition is None else (definition.body.get("policy") or {}).get("phases")
-    return phases if isinstance(phases, Mapping) else {}
-
-
-def rollover_target(catalog: Catalog, stream: Stream) -> str | None:
-    """What is rolled over where a stream's policy says so: the data stream, or the alias of its settings while this is
-    that alias's write index."""
-    if stream.kind == "data_stream":
-        return stream.name
-    alias = stream.settings.get(ROLLOVER_ALIAS)
-    if not isinstance(alias, str) or write_index(catalog, alias) != stream.name or alias in stream.rollovers:
-        return None
-    return alias
 
 
 def _action(phases: Mapping[str, Json], phase: str, action: str) -> Mapping[str, Json] | None:
