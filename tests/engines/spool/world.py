@@ -57,7 +57,7 @@ class World:
         self.limits = self._limits()
         self.disk.place(f"{ROOT}/id", b"%s %08x\n" % (b"5" * 32, zlib.crc32(b"5" * 32)))
         if self.rng.random() < 0.2:
-            self.disk.capacity = 150_000
+            self.disk.capacity = 400_000  # a twentieth is kept free: the loader's files and a quarantine fit into it
         if arrange is not None:
             arrange(self)
 
