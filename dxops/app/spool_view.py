@@ -111,7 +111,7 @@ class SpoolWatch:
         from_stream, after = "", -1
         if cursor:
             from_stream, number = decode_cursor(cursor, 2)
-            after = int(number) if number.isdecimal() else -1
+            after = int(number) if number.isascii() and number.isdecimal() and len(number) < 20 else -1
         found: list[QuarantinedRecord] = []
         for name in await self._streams():
             if (stream is not None and name != stream) or name < from_stream:

@@ -25,6 +25,7 @@ from dxops.base.clock import ManualClock
 from dxops.base.errors import Forbidden, Missing, Unavailable
 from dxops.base.ports import RoleState
 from dxops.base.spooled import DiskSpace, SpoolState, StreamAmounts, Totals
+from dxops.base.web import encode_cursor
 from dxops.engines.postgres.database import Database
 from dxops.engines.spool import Spool
 from dxops.rooms.accounts.model import AuditFilter
@@ -112,6 +113,8 @@ async def test_what_was_refused_is_shown_given_back_and_discarded(tmp_path: Path
             (second, "bad\N{REPLACEMENT CHARACTER}\N{SYMBOL FOR NULL}", True),
         ]
         rest = await there.view.quarantined(cursor=page.next)
+        huge = encode_cursor("logs", "9" * 5000)
+        assert (await there.view.quarantined(cursor=huge)).items
         assert ([one.seq for one in rest.items], rest.next) == ([third], None)
         assert (await there.view.record("logs", second)).bytes == 5
         with pytest.raises(Missing):

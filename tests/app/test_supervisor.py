@@ -160,6 +160,22 @@ def test_a_killed_supervisor_takes_the_roles_with_it_and_postgres_is_replaced(ow
     assert gone(roles["postgres"])
 
 
+@forks
+def test_a_stop_while_the_nursery_imports_ends_everything(own: System) -> None:
+    own.stop()
+    status = own.data / "state" / "status.json"
+    command = [sys.executable, "-m", "dxops.app", "supervise", "--quiet", *options_of(own)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as supervisor:
+        eventually(lambda: status.exists() and nursery_of(own) is not None)
+        nursery = psutil.Process(nursery_of(own))
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(60) == 0
+    assert gone(nursery)
+    assert not status.exists()
+    own.up()
+    assert {record["restarts"] for record in own.status().values()} == {0}
+
+
 def test_every_fault_of_the_configuration_is_told_at_once(tmp_path: Path) -> None:
     config = tmp_path / "dxops.toml"
     config.write_text('domian = "x"\n[listen]\napps = "y"\n')

@@ -12,6 +12,7 @@ from dxops.base.errors import Throttled, TooLarge
 
 MAX_RUNS: Final = 200
 MAX_RUNNING: Final = 20
+OF_ONE: Final = 0.75  # the part of either that one owner alone may take
 MAX_RESULT_BYTES: Final = 64 << 20
 MAX_KEPT_BYTES: Final = 64 << 20  # compressed, of all together
 
@@ -56,7 +57,9 @@ class Runs:
     def start(self, owner: str, kind: str, keep_ms: int, work: Callable[[], Coroutine[Any, Any, bytes]]) -> Run:
         """`work` gives the answer's JSON. Raises `Throttled` where there are too many."""
         self._tidy()
-        if len(self._runs) >= MAX_RUNS or sum(run.running for run in self._runs.values()) >= MAX_RUNNING:
+        every = list(self._runs.values())
+        own = [run for run in every if run.owner == owner]
+        if _full(every, 1.0) or _full(own, OF_ONE):
             hint = "delete those that are not needed, or give a shorter keep_alive"
             raise Throttled("too many asynchronous searches are kept or running", hint=hint, retry_after_s=5.0)
         now = self._now_ms()
@@ -99,3 +102,7 @@ class Runs:
         now = self._now_ms()
         for run in [run for run in self._runs.values() if run.expires_ms <= now]:
             self.remove(run)
+
+
+def _full(runs: list[Run], part: float) -> bool:
+    return len(runs) >= MAX_RUNS * part or sum(run.running for run in runs) >= MAX_RUNNING * part

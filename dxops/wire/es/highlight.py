@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -82,6 +83,7 @@ def _options(body: Body, base: HighlightField) -> HighlightField:
     return made
 
 
+@lru_cache(maxsize=256)  # of thousands of hits, each has these fields
 def wanted_terms(search: Node, field: str, how: HighlightField) -> tuple[QueryTerm, ...]:
     """What to mark in values of `field`: once a field, not once a value."""
     return tuple(each for each in terms(how.query or search) if _applies(each, field, how))

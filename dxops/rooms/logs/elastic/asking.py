@@ -39,7 +39,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     def length(self) -> int:
         """How long the body is as it comes, 0 if that is not known. Raises `ElasticRefused` (413)."""
         text = self.headers.get("content-length", "")
-        length = int(text) if text.isdigit() else 0
+        length = int(text[:19]) if text.isascii() and text.isdigit() else 0
         if length > self.limit_bytes:
             raise ElasticRefused(too_large(self.limit_bytes))
         return length

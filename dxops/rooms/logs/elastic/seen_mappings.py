@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dxops.rooms.logs.elastic.reading import Names
@@ -14,14 +15,27 @@ from dxops.rooms.logs.streams import StreamField, stream_fields
 async def mappings_of(store: Rows, names: Names, streams: Sequence[str]) -> dict[str, dict[str, Any]]:
     """By stream; nothing for one of which nothing is known. Raises what the store does."""
     fields = await stream_fields(store, streams) if streams else ()
+    declared = {name: names.declared(name) for name in streams}
+    # beside the event loop: a thousand streams of a thousand fields are seconds
+    return await asyncio.to_thread(mappings_from, fields, declared)
+
+
+def mappings_from(
+    fields: Sequence[StreamField], declared: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Of the streams in `declared`, which says what was put for each."""
+    of_stream: dict[str, list[StreamField]] = {name: [] for name in declared}
+    for each in fields:
+        for name in each.streams:
+            if name in of_stream:
+                of_stream[name].append(each)
     found: dict[str, dict[str, Any]] = {}
-    for name in streams:
-        declared = dict(names.declared(name))
-        seen = _properties([each for each in fields if name in each.streams])
+    for name, put in declared.items():
+        seen = _properties(of_stream[name])
         if seen.keys() == {"@timestamp"}:  # which every stream is said to have: this one has no documents
             seen = {}
-        shown = shown_properties(declared.get("properties"), seen)
-        found[name] = declared | ({"properties": shown} if shown else {})
+        shown = shown_properties(put.get("properties"), seen)
+        found[name] = dict(put) | ({"properties": shown} if shown else {})
     return found
 
 

@@ -125,7 +125,7 @@ class Shipper:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise Refused(f"{self._client.base_url} is not an address: {error}") from error
         wait_s = answer.headers.get("retry-after", "")
-        pause_s = min(float(wait_s), 300.0) if wait_s.isdigit() else 0.0
+        pause_s = min(float(wait_s), 300.0) if wait_s.isascii() and wait_s.isdigit() else 0.0
         if answer.status_code == 200:
             items = _items(answer.content)
             if items is not None and len(items) == len(documents):
