@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from dxops.wire.clickhouse_native import (
     Column,
+    Dictionary,
     arrays,
     block,
     fixed_strings,
     low_cardinality,
     maps_low_cardinality,
+    maps_of_few_keys,
     nullable,
     numbers,
     slices,
@@ -84,3 +86,42 @@ def test_low_cardinality_names_each_value_once() -> None:
     many = [str(number).encode() for number in range(300)]
     assert struct.unpack("<Q", b"".join(low_cardinality(many))[8:16]) == (0x601,)
     assert b"".join(maps_low_cardinality([0], [], [])) == struct.pack("<QQ", 1, 0)
+
+
+RUNS = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from([b"a", b"b", b"c.d", b""]), max_size=4, unique=True).map(tuple), st.integers(1, 5)
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(RUNS)
+def test_rows_that_share_their_keys_are_written_as_if_each_had_its_own(
+    runs: list[tuple[tuple[bytes, ...], int]],
+) -> None:
+    each = [keys for keys, rows in runs for _ in range(rows)]
+    flat = [key for keys in each for key in keys]
+    values = [b"v%d" % number for number in range(len(flat))]
+    expected = maps_low_cardinality([len(keys) for keys in each], flat, values)
+    if not flat:
+        expected = expected[:2]  # without any key there is no dictionary
+    assert b"".join(maps_of_few_keys(runs, strings(values))) == b"".join(expected)
+
+
+@given(st.lists(st.lists(st.sampled_from([b"x", b"y", b"Z", b"z"]), max_size=9)))
+def test_a_dictionary_in_steps_is_that_of_all_rows(steps: list[list[bytes]]) -> None:
+    made = Dictionary()
+    rows: list[bytes] = []
+    for number, step in enumerate(steps):
+        if number % 3 == 0:
+            made.add(step)
+        elif number % 3 == 1:
+            made.add_meant(step, bytes.lower)
+        elif step:
+            made.add_same(step[0], len(step))
+        rows += (
+            ([value.lower() for value in step] if number % 3 == 1 else step) if number % 3 < 2 else step[:1] * len(step)
+        )
+    assert b"".join(made.data()) == b"".join(low_cardinality(rows))

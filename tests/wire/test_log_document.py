@@ -186,6 +186,23 @@ def test_time_text(ts_ms: int) -> None:
     assert both(b'{"@timestamp":"' + text.encode() + b'"}', ts_ms)[1] == {}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"message":"m","path":"C:\\\\Windows\\\\"}',
+        b'{"message":"a \\"quoted\\" \\\\","n":1}',
+        b'{"message":"a \\"quoted\\" word","n":1}',
+        b'{"raw":"a\\/b\\\\","n":1}',
+    ],
+)
+def test_backslashes_and_quotes_are_learned_too(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = Shapes()
+    for _ in range(4):
+        (learned,) = shapes.split([line], [NOON])
+    monkeypatch.setattr("dxops.wire.logs.shapes.cut", None)  # from now on nothing can be walked
+    assert shapes.split([line], [NOON]) == [learned]
+
+
 LINES = st.sampled_from(
     [
         b'{"message":"m","n":1}',

@@ -108,7 +108,7 @@ class Consumer:
         kinds: frozenset[int] | None = None,
     ) -> Consumer:
         """Take the consumer's place. A new one begins at `start` and from now on keeps segments from being deleted.
-        `kinds`: the payloads of other kinds of frames are of no interest, and come as b"".
+        `kinds`: the payloads of other kinds of frames are of no interest, come as b"" and are not counted as bytes.
 
         Waits until a writer has opened the spool once. Raises `Conflict` while another process has it, `SpoolFailed`
         when the disk does not answer, `DamagedState`.

@@ -34,8 +34,10 @@ from dxops.wire.logs.document import (
 # Documents are valid JSON: a quote ends a text unless a backslash is before it, and no text holds a control character.
 _TEXT = rb'([^"\\]*+)'
 _TEXT_WITHOUT_BACKSLASH = rb'([^"]*+)'  # a single excluded byte is found at the speed of memchr
-# takes too much where a text ends in a backslash, itself escaped: that is no JSON, which `_escaped` and `_raw` see
-_QUOTED = rb'("[^"]*+(?:(?<=\\)"[^"]*+)*+")'
+_QUOTED = rb'("[^"]*+(?:(?<=\\)"[^"]*+)*+")'  # at that speed too; takes too much behind an escaped backslash
+_QUOTED_EXACTLY = rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")'
+_BACKSLASH_LAST = rb'\\"'
+"""Where a text ends that ends in a backslash."""
 _VALUE: Final = {
     PLAIN: _TEXT,
     MESSAGE: _TEXT,
@@ -78,8 +80,8 @@ class _Shape:
     """One template with its expression, and what has to be done with the groups."""
 
     __slots__ = (
-        "_escaped", "_match", "_match_plain", "_message", "_message_mark", "_raw", "_time_at", "_times", "_width",
-        "names", "template",
+        "_escaped", "_exact", "_match", "_match_plain", "_message", "_message_mark", "_pattern", "_raw", "_time_at",
+        "_times", "_width", "names", "template",
     )  # fmt: skip
 
     def __init__(self, template: bytes) -> None:
@@ -96,10 +98,12 @@ class _Shape:
         self._message_mark = kinds[self._message] if self._message >= 0 else ""
         self._escaped = tuple(index for index, mark in enumerate(kinds) if mark == ESCAPED)
         self._raw = tuple(index for index, mark in enumerate(kinds) if mark == RAW)
-        self._match = re.compile(_pattern(pieces, marks), re.DOTALL).fullmatch
+        self._pattern = _pattern(pieces, marks)
+        self._match = re.compile(self._pattern, re.DOTALL).fullmatch
+        self._exact: re.Pattern[bytes] | None = None
         self._match_plain = None
         if not any(mark in _NEEDS_BACKSLASH for mark in kinds):
-            plain = _pattern(pieces, marks).replace(_TEXT, _TEXT_WITHOUT_BACKSLASH)
+            plain = self._pattern.replace(_TEXT, _TEXT_WITHOUT_BACKSLASH)
             self._match_plain = re.compile(plain, re.DOTALL).fullmatch
         self._width = len(kinds) + (self._message_mark == MESSAGE_RAW)
 
@@ -108,8 +112,12 @@ class _Shape:
         as it would be written; `backslash` says whether the line has one."""
         if self._time_at >= 0 and not line.startswith(time, self._time_at):
             return None
-        match = self._match if backslash else self._match_plain
-        if match is None or (found := match(line)) is None:
+        if backslash and _BACKSLASH_LAST in line:
+            found = self._match_exactly(line)
+        else:
+            match = self._match if backslash else self._match_plain
+            found = match(line) if match is not None else None
+        if found is None:
             return None
         groups = found.groups()
         if self._times:
@@ -117,6 +125,11 @@ class _Shape:
                 return None
             groups = tuple(group for index, group in enumerate(groups) if index not in self._times)
         return self._changed(groups) if backslash else groups
+
+    def _match_exactly(self, line: bytes) -> re.Match[bytes] | None:
+        if self._exact is None:
+            self._exact = re.compile(self._pattern.replace(_QUOTED, _QUOTED_EXACTLY), re.DOTALL)
+        return self._exact.fullmatch(line)
 
     def alike(self, places: list[int], values: list[bytes]) -> Alike:
         """Documents of this shape; `values` are what `take` made of them, and are changed."""
