@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -61,7 +62,10 @@ def with_children(pid: int) -> list[psutil.Process]:
 
 def memory_mb(processes: list[psutil.Process]) -> tuple[float, float]:
     """(resident, proportional)."""
-    infos = [process.memory_full_info() for process in processes]
+    infos = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # PostgreSQL's workers come and go
+            infos.append(process.memory_full_info())
     return sum(info.rss for info in infos) / 1e6, sum(info.pss for info in infos) / 1e6
 
 
