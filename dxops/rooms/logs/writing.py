@@ -24,11 +24,14 @@ from dxops.wire.elastic.auto_ids import AutoIds
 from dxops.wire.elastic.bulk import Bulk
 from dxops.wire.elastic.bulk_actions import Action
 from dxops.wire.elastic.bulk_answer import NO_VERSION, Outcome, Result
+from dxops.wire.elastic.errors import illegal_argument
 from dxops.wire.logs.frame import TIME_GIVEN, TIME_TAKEN, LogFrame, encode_frame, settled
 
 PLAIN: Final = 0
 WITH_IDS: Final = 1
 """Kinds of frames: only the second need to be read to know the ids."""
+MAX_INDICES: Final = 10_000
+"""Of one request."""
 _TRIES: Final = 3
 
 
@@ -67,6 +70,7 @@ class Writing:
 
         Durable on return. Raises what `Spool.append` raises, having changed nothing.
         """
+        _bound_indices(bulk)
         if bulk.has_ids or any(action.op in ("update", "delete") for action in distinct(bulk)):
             return await self._decided(bulk, tenant)
         places = _good(bulk)
@@ -192,6 +196,19 @@ def changed_frame(changes: Sequence[Change], keys: Sequence[tuple[str, str]]) ->
 def distinct(bulk: Bulk) -> list[Action]:
     """The different actions of a batch."""
     return bulk.distinct()
+
+
+def _bound_indices(bulk: Bulk) -> None:
+    """A frame numbers its indices with 16 bits, so documents of further ones are refused."""
+    if len(bulk.distinct()) <= MAX_INDICES:
+        return
+    names: set[str] = set()
+    for place in _good(bulk):
+        index = bulk.actions[place].index
+        if len(names) < MAX_INDICES:
+            names.add(index)
+        elif index not in names:
+            bulk.errors[place] = illegal_argument(f"a request may name at most {MAX_INDICES} indices")
 
 
 def _good(bulk: Bulk) -> Sequence[int]:

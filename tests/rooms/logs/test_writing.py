@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from dxops.engines.spool import Consumer, Limits, Spool, SpoolConfig, this_machine
 from dxops.engines.spool.config import BatchLimits
 from dxops.rooms.logs.identities import Identities
@@ -117,3 +119,19 @@ async def test_a_document_with_an_id_of_ours_can_be_deleted(tmp_path: Path) -> N
         (gone,) = await on.run(f'{{"delete":{{"_index":"a","_id":"{made.ids[0]}"}}}}\n'.encode())
         assert gone.results == ["deleted"]
         assert [row[3] for row in await on.documents()] == ["two"]
+
+
+async def test_documents_of_more_indices_than_a_request_may_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dxops.rooms.logs.writing.MAX_INDICES", 2)
+    async with stage(tmp_path) as at:
+        body = b"".join(
+            b'{"index":{"_index":"%s"}}\n{"message":"m"}\n' % name for name in (b"a", b"b", b"c", b"a", b"d")
+        )
+        (outcome,) = await at.run(body)
+        assert {place: fault.type for place, fault in outcome.errors.items()} == {
+            2: "illegal_argument_exception",
+            4: "illegal_argument_exception",
+        }
+        assert [row[0] for row in await at.documents()] == ["a", "b", "a"]
