@@ -3,7 +3,7 @@
 from dxops.engines.clickhouse.ddl import Alter
 
 STEPS = (
-    # a merge holds a block of each of some hundred streams (32 buckets of the map): at 1 MiB, 425 MB for one merge
+    # a merge holds a block of each of some hundred streams (the map's buckets): at 1 MiB, 425 MB for one merge
     Alter(
         "log_events",
         "MODIFY SETTING max_compress_block_size = 131072, min_compress_block_size = 32768, "
