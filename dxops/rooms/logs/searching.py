@@ -5,7 +5,9 @@ Every statement has caps of time, memory and size; a search that meets one is re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +35,9 @@ from dxops.wire.es.sorting import SHARD_DOC, SortKey
 
 MAX_WINDOW: Final = 10_000
 SHARDS: Final = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
+_LARGE: Final = 1000
+_LARGE_AT_ONCE: Final = 2
+"""Pages of more hits, at a time: each may be 64 MiB of text, and several times that as values."""
 _MAX_SECONDS: Final = 30.0
 
 
@@ -60,6 +65,7 @@ class Searcher:
         self._ids = ids
         self._now_ms = now_ms
         self.workers = Workers()
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     def _times(self) -> Times:
         return times_at(self._now_ms(), self._ids.seq_of)
@@ -178,8 +184,9 @@ class Searcher:
             f"SELECT {LINE_COLUMNS}{shown} FROM log_events WHERE {condition} "  # noqa: S608
             f"ORDER BY {', '.join(key.clause for key in keys)} {group}LIMIT {hits.size} OFFSET {hits.from_}"
         )
-        rows = (await self._store.query(sql, settings=settings)).rows
-        return await self.workers.run(lambda check: self._made(request, rows, keys, kinds, whole, check))
+        async with self._large if hits.size > _LARGE else nullcontext():
+            rows = (await self._store.query(sql, settings=settings)).rows
+            return await self.workers.run(lambda check: self._made(request, rows, keys, kinds, whole, check))
 
     def _made(
         self, request: SearchRequest, rows: Sequence[Any], keys: Sequence[Key], kinds: Kinds, whole: bool, check: Check

@@ -18,7 +18,7 @@ T = TypeVar("T")
 MAX_SECONDS: Final = 20
 CAPS: Final[Mapping[str, object]] = {
     "max_query_size": 16 << 20,
-    "max_result_bytes": 256 << 20,
+    "max_result_bytes": 64 << 20,
     "result_overflow_mode": "throw",
     "timeout_overflow_mode": "throw",
 }
