@@ -45,7 +45,7 @@ class Logs:
             arriving = await self.reach.arriving(actor, question.streams)
             return Selection(query=tree.both([query, arriving]), hides_dead=await self.explorer.has_dead())
 
-        return self.tails.begin(selecting, after_seq=after_seq, whole=whole)
+        return self.tails.begin(selecting, owner=actor.id, after_seq=after_seq, whole=whole)
 
     def _times(self) -> Times:
         return times_at(self.now_ms(), self._ids.seq_of)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeAlias
 
@@ -20,6 +21,7 @@ from dxops.rooms.logs.explorer import Explorer
 from dxops.rooms.logs.model import Line, Selection
 
 MOST_TAILS: Final = 64
+MOST_OF_ONE: Final = 16  # of one person or token: nobody takes all places
 MOST_LINES: Final = 500  # of one event
 EVERY_S: Final = 0.2
 STATE_S: Final = 5.0
@@ -55,11 +57,14 @@ Selecting: TypeAlias = Callable[[], Awaitable[Selection]]
 class Tails:
     """All open tails of a process."""
 
-    def __init__(self, explorer: Explorer, *, most: int = MOST_TAILS, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, explorer: Explorer, *, most: int = MOST_TAILS, of_one: int = MOST_OF_ONE, every_s: float = EVERY_S
+    ) -> None:
         self._explorer = explorer
         self._most = most
+        self._of_one = of_one
         self._every_s = every_s
-        self._open = 0
+        self._open: Counter[str] = Counter()
         self._watch: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self._top = 0
@@ -68,21 +73,25 @@ class Tails:
     @property
     def open(self) -> int:
         """How many there are."""
-        return self._open
+        return self._open.total()
 
-    def begin(self, selecting: Selecting, *, after_seq: int | None, whole: bool) -> Tail:
+    def begin(self, selecting: Selecting, *, owner: str, after_seq: int | None, whole: bool) -> Tail:
         """A tail, to be closed by `aclose`. `selecting` gives the selection, asked anew now and then. `whole`: every
-        line from `after_seq` on, however long it takes. Raises `Throttled` when there are too many."""
-        if self._open >= self._most:
+        line from `after_seq` on, however long it takes. Raises `Throttled` when there are too many, of `owner` or all.
+        """
+        if self._open[owner] >= self._of_one:
+            raise Throttled(f"{self._of_one} live tails of yours are open", retry_after_s=5, hint="close one of them")
+        if self.open >= self._most:
             raise Throttled(f"{self._most} live tails are open", retry_after_s=5, hint="close one and try again")
-        self._open += 1
+        self._open[owner] += 1
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._poll(), name="tails")
-        return Tail(self, selecting, after_seq, whole)
+        return Tail(self, owner, selecting, after_seq, whole)
 
-    def end(self) -> None:
+    def end(self, owner: str) -> None:
         """One tail less; the last takes the poller along."""
-        self._open -= 1
+        self._open[owner] -= 1
+        self._open += Counter()  # forgets who has none
         if not self._open and self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -123,8 +132,9 @@ class Tails:
 class Tail:
     """One tail: iterate it. `aclose` ends it, also where it was never iterated."""
 
-    def __init__(self, tails: Tails, selecting: Selecting, after_seq: int | None, whole: bool) -> None:
+    def __init__(self, tails: Tails, owner: str, selecting: Selecting, after_seq: int | None, whole: bool) -> None:
         self._tails = tails
+        self._owner = owner
         self._selecting = selecting
         self._after = after_seq
         self._whole = whole
@@ -135,7 +145,7 @@ class Tail:
         """Give its place back."""
         if not self._closed:
             self._closed = True
-            self._tails.end()
+            self._tails.end(self._owner)
 
     async def events(self, now_ms: Callable[[], int], lasts_s: float = LONGEST_S) -> AsyncIterator[Told]:
         """What to tell. Begins with a `State`."""

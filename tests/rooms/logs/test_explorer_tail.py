@@ -65,7 +65,7 @@ def now_ms() -> int:
 async def test_a_tail_begins_now_and_shows_what_arrives_in_order(store: LocalStore) -> None:
     before = add(store, 3)
     tails = tails_of(store)
-    tail = tails.begin(everything, after_seq=None, whole=False)
+    tail = tails.begin(everything, owner="a", after_seq=None, whole=False)
     events = tail.events(now_ms)
     assert await anext(events) == State(0, before)
     last = add(store, 3)
@@ -81,11 +81,11 @@ async def test_too_much_is_skipped_and_counted_or_comes_in_pages(store: LocalSto
     start = add(store, 1)
     last = add(store, 1_203)
     tails = tails_of(store)
-    newest = tails.begin(everything, after_seq=start, whole=False).events(now_ms)
+    newest = tails.begin(everything, owner="a", after_seq=start, whole=False).events(now_ms)
     assert await next_of(newest, Skipped) == Skipped(703)
     shown = await next_of(newest, Lines)
     assert [line.seq for line in shown.lines] == list(range(last - 499, last + 1))
-    whole = tails.begin(everything, after_seq=start, whole=True).events(now_ms)
+    whole = tails.begin(everything, owner="a", after_seq=start, whole=True).events(now_ms)
     seen: list[int] = []
     while len(seen) < 1_203:
         seen += [line.seq for line in (await next_of(whole, Lines)).lines]
@@ -94,7 +94,7 @@ async def test_too_much_is_skipped_and_counted_or_comes_in_pages(store: LocalSto
 
 async def test_a_reader_that_takes_nothing_costs_nothing(store: LocalStore) -> None:
     tails = tails_of(store)
-    events = tails.begin(everything, after_seq=None, whole=False).events(now_ms)
+    events = tails.begin(everything, owner="a", after_seq=None, whole=False).events(now_ms)
     await anext(events)
     for _ in range(4):
         add(store, 300)
@@ -105,11 +105,24 @@ async def test_a_reader_that_takes_nothing_costs_nothing(store: LocalStore) -> N
 
 async def test_only_so_many_tails(store: LocalStore) -> None:
     tails = tails_of(store, most=2)
-    one, _ = (tails.begin(everything, after_seq=None, whole=False) for _ in range(2))
+    one, _ = (tails.begin(everything, owner="a", after_seq=None, whole=False) for _ in range(2))
     with pytest.raises(Throttled):
-        tails.begin(everything, after_seq=None, whole=False)
+        tails.begin(everything, owner="a", after_seq=None, whole=False)
     await one.aclose()
-    await tails.begin(everything, after_seq=None, whole=False).aclose()
+    await tails.begin(everything, owner="a", after_seq=None, whole=False).aclose()
+
+
+async def test_nobody_takes_all_places(store: LocalStore) -> None:
+    tails = tails_of(store, most=3, of_one=2)
+    one, other = (tails.begin(everything, owner="a", after_seq=None, whole=False) for _ in range(2))
+    with pytest.raises(Throttled, match="of yours"):
+        tails.begin(everything, owner="a", after_seq=None, whole=False)
+    third = tails.begin(everything, owner="b", after_seq=None, whole=False)
+    with pytest.raises(Throttled, match="3 live tails are open"):
+        tails.begin(everything, owner="b", after_seq=None, whole=False)
+    for tail in (one, other, third):
+        await tail.aclose()
+    assert tails.open == 0
 
 
 async def test_a_store_that_is_away_is_told_and_nothing_is_lost(store: LocalStore) -> None:
@@ -123,7 +136,7 @@ async def test_a_store_that_is_away_is_told_and_nothing_is_lost(store: LocalStor
 
     flaky = Flaky()
     start = add(store, 1)
-    events = tails_of(flaky).begin(everything, after_seq=start, whole=False).events(now_ms)
+    events = tails_of(flaky).begin(everything, owner="a", after_seq=start, whole=False).events(now_ms)
     await anext(events)
     flaky.away = True
     state = await next_of(events, State)
