@@ -41,6 +41,7 @@ export class FieldList {
   readonly #search = need<HTMLInputElement>("lx-field-search");
   readonly #note = need("lx-field-note");
   #open = "";
+  #coming: Promise<void> = Promise.resolve();
   fields: FieldInfo[] = [];
   /** Called when other fields have come. */
   changed: () => void = () => undefined;
@@ -50,7 +51,18 @@ export class FieldList {
     this.#search.addEventListener("input", () => this.draw());
   }
 
-  async load(): Promise<void> {
+  /** The fields, once those that are on their way have come. */
+  async known(): Promise<readonly FieldInfo[]> {
+    await this.#coming;
+    return this.fields;
+  }
+
+  load(): Promise<void> {
+    this.#coming = this.#load();
+    return this.#coming;
+  }
+
+  async #load(): Promise<void> {
     const query = this.#page.query();
     // of the streams and the days, whatever is searched for
     query.delete("query");

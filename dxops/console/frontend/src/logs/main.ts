@@ -61,7 +61,7 @@ class Explorer implements Page {
     new SavedSearches(this);
     new Keyboard(this, this.#bar);
     toolbar(this);
-    this.pills.fields = () => this.#fields.fields;
+    this.pills.fields = () => this.#fields.known();
     this.#fields.changed = () => this.state.tab === "fields" && this.#statistics.show(this.#fields.fields);
     this.grid.ended = () => void this.#more();
     this.grid.scrolled = (top) => this.#scrolled(top);

@@ -14,7 +14,7 @@ export class Pills {
   readonly #box = need("lx-pills");
   readonly #add = need<HTMLButtonElement>("lx-add-filter");
   /** The names to suggest, as the field list knows them. */
-  fields: () => readonly FieldInfo[] = () => [];
+  fields: () => Promise<readonly FieldInfo[]> = () => Promise.resolve([]);
 
   constructor(page: Page) {
     this.#page = page;
@@ -95,7 +95,7 @@ export class Pills {
     popover(anchor, form, { label: index >= 0 ? "Change the filter" : "Add a filter", kind: "lx-filter-pop" });
     combobox(field, {
       label: "Fields", delay: 0,
-      suggest: (text) => Promise.resolve(this.#names(text, line)),
+      suggest: (text) => this.#names(text, line),
       accepted: () => {
         if (line && !value.value) value.value = shown(valueOf(line, field.value));
         operator.focus();
@@ -110,9 +110,9 @@ export class Pills {
     (filter ? value : field).focus();
   }
 
-  #names(text: string, line: Line | null): Suggestion[] {
+  async #names(text: string, line: Line | null): Promise<Suggestion[]> {
     const wanted = text.toLowerCase();
-    return this.fields()
+    return (await this.fields())
       .filter(({ name }) => name.toLowerCase().includes(wanted) && (!line || valueOf(line, name) !== undefined))
       .slice(0, 50)
       .map(({ name, kinds }) => ({ kind: "field", label: name, about: kinds.join(", "), text: name, cursor: name.length }));

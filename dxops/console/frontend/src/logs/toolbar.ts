@@ -92,7 +92,7 @@ const another = (page: Explorer, anchor: HTMLElement): void => {
   popover(anchor, h("div", { class: "lx-by-form combo" }, input), { label: "Break down by a field", kind: "lx-filter-pop" });
   combobox(input, {
     label: "Fields", delay: 0, submit: apply, accepted: apply,
-    suggest: (text) => Promise.resolve(page.pills.fields().filter(({ name }) => name.includes(text)).slice(0, 40).map(({ name, kinds }) => ({ kind: "field", label: name, about: kinds.join(", "), text: name, cursor: name.length }))),
+    suggest: async (text) => (await page.pills.fields()).filter(({ name }) => name.includes(text)).slice(0, 40).map(({ name, kinds }) => ({ kind: "field", label: name, about: kinds.join(", "), text: name, cursor: name.length })),
   });
 };
 
