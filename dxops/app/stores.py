@@ -7,7 +7,7 @@ from urllib.parse import quote
 from dxops.app.data import DataDirectory
 from dxops.app.endpoints import dialled
 from dxops.app.settings import Settings
-from dxops.base.files import write_secret
+from dxops.base.files import first_secret
 from dxops.base.ids import new_secret
 from dxops.engines.clickhouse.access import OWNER
 from dxops.engines.clickhouse.config import DATABASE
@@ -19,7 +19,7 @@ def store_password(data: DataDirectory, user: str) -> str:
     """The password of `dxops` or `reader` at our own ClickHouse; made at the first use."""
     path = data.secret(_SECRETS[user])
     if not path.exists():
-        write_secret(path, new_secret("dxc"))
+        return first_secret(path, new_secret("dxc")).strip()  # `store` and `setup` may both be the first
     return path.read_text().strip()
 
 

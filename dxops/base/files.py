@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -27,6 +28,24 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 def write_secret(path: Path, text: str) -> None:
     """`write_atomic` with mode 0600."""
     write_atomic(path, text.encode(), mode=0o600)
+
+
+def first_secret(path: Path, text: str) -> str:
+    """What `path` holds: `text`, unless another process wrote it first. Whole whenever it can be seen."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    fsync_directory(path.parent)
+    return path.read_text()
 
 
 def fsync_directory(path: Path) -> None:
