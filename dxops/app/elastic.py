@@ -6,7 +6,7 @@ import base64
 import secrets
 
 from dxops.app.data import DataDirectory
-from dxops.base.files import write_secret
+from dxops.base.files import first_secret
 from dxops.base.ids import new_secret
 
 USER = "elastic"
@@ -16,7 +16,7 @@ def elastic_password(data: DataDirectory) -> str:
     """The password of the user `elastic`."""
     path = data.secret("elastic_password")
     if not path.exists():
-        write_secret(path, new_secret("dxe"))
+        first_secret(path, new_secret("dxe"))
     return path.read_text().strip()
 
 
@@ -24,7 +24,7 @@ def elastic_api_key(data: DataDirectory) -> str:
     """`id:key`."""
     path = data.secret("elastic_api_key")
     if not path.exists():
-        write_secret(path, f"dxops-{secrets.token_hex(4)}:{new_secret('dxk')}")
+        first_secret(path, f"dxops-{secrets.token_hex(4)}:{new_secret('dxk')}")
     return path.read_text().strip()
 
 
@@ -37,7 +37,7 @@ def auto_id_key(data: DataDirectory) -> bytes:
     """What makes this installation's automatic ids its own. Never changes."""
     path = data.secret("elastic_id_key")
     if not path.exists():
-        write_secret(path, secrets.token_hex(32))
+        first_secret(path, secrets.token_hex(32))
     return bytes.fromhex(path.read_text().strip())
 
 
@@ -45,5 +45,5 @@ def cluster_uuid(data: DataDirectory) -> str:
     """How clients tell one cluster from another: 22 URL-safe characters."""
     path = data.secret("elastic_cluster_uuid")
     if not path.exists():
-        write_secret(path, base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("="))
+        first_secret(path, base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("="))
     return path.read_text().strip()
