@@ -14,18 +14,12 @@ USER = "elastic"
 
 def elastic_password(data: DataDirectory) -> str:
     """The password of the user `elastic`."""
-    path = data.secret("elastic_password")
-    if not path.exists():
-        first_secret(path, new_secret("dxe"))
-    return path.read_text().strip()
+    return first_secret(data.secret("elastic_password"), lambda: new_secret("dxe"))
 
 
 def elastic_api_key(data: DataDirectory) -> str:
     """`id:key`."""
-    path = data.secret("elastic_api_key")
-    if not path.exists():
-        first_secret(path, f"dxops-{secrets.token_hex(4)}:{new_secret('dxk')}")
-    return path.read_text().strip()
+    return first_secret(data.secret("elastic_api_key"), lambda: f"dxops-{secrets.token_hex(4)}:{new_secret('dxk')}")
 
 
 def encoded_api_key(data: DataDirectory) -> str:
@@ -35,15 +29,13 @@ def encoded_api_key(data: DataDirectory) -> str:
 
 def auto_id_key(data: DataDirectory) -> bytes:
     """What makes this installation's automatic ids its own. Never changes."""
-    path = data.secret("elastic_id_key")
-    if not path.exists():
-        first_secret(path, secrets.token_hex(32))
-    return bytes.fromhex(path.read_text().strip())
+    return bytes.fromhex(first_secret(data.secret("elastic_id_key"), lambda: secrets.token_hex(32)))
 
 
 def cluster_uuid(data: DataDirectory) -> str:
     """How clients tell one cluster from another: 22 URL-safe characters."""
-    path = data.secret("elastic_cluster_uuid")
-    if not path.exists():
-        first_secret(path, base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("="))
-    return path.read_text().strip()
+    return first_secret(data.secret("elastic_cluster_uuid"), _uuid)
+
+
+def _uuid() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")

@@ -17,10 +17,7 @@ _SECRETS = {"dxops": "clickhouse_password", "reader": "clickhouse_reader_passwor
 
 def store_password(data: DataDirectory, user: str) -> str:
     """The password of `dxops` or `reader` at our own ClickHouse; made at the first use."""
-    path = data.secret(_SECRETS[user])
-    if not path.exists():
-        return first_secret(path, new_secret("dxc")).strip()  # `store` and `setup` may both be the first
-    return path.read_text().strip()
+    return first_secret(data.secret(_SECRETS[user]), lambda: new_secret("dxc"))
 
 
 def postgres_url(data: DataDirectory, settings: Settings) -> str:

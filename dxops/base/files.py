@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,22 +31,23 @@ def write_secret(path: Path, text: str) -> None:
     write_atomic(path, text.encode(), mode=0o600)
 
 
-def first_secret(path: Path, text: str) -> str:
-    """What `path` holds: `text`, unless another process wrote it first. Whole whenever it can be seen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    fsync_directory(path.parent)
-    return path.read_text()
+def first_secret(path: Path, make: Callable[[], str]) -> str:
+    """What `path` holds; if nothing yet, what `make` gives, unless another process is first: then what that wrote."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), 0o600)
+                file.write(make().encode())
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(temporary, path)  # whole whenever it can be seen
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        fsync_directory(path.parent)
+    return path.read_text().strip()
 
 
 def fsync_directory(path: Path) -> None:

@@ -12,7 +12,7 @@ def test_who_is_first_decides_for_all(tmp_path: Path) -> None:
     for number in range(20):
         path = tmp_path / "secrets" / str(number)
         with ThreadPoolExecutor(8) as makers:
-            said = set(makers.map(lambda text, path=path: first_secret(path, text), map(str, range(8))))
+            said = set(makers.map(lambda number, path=path: first_secret(path, lambda: str(number)), range(8)))
         assert said == {path.read_text()}
         assert path.stat().st_mode & 0o777 == 0o600
     assert len(list((tmp_path / "secrets").iterdir())) == 20
