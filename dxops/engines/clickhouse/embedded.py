@@ -103,6 +103,9 @@ def configuration(config: ClickHouseConfig, backups: Path) -> str:
         "primary_index_cache_size": cache // 2,
         "uncompressed_cache_size": 0,
         "query_condition_cache_size": cache // 4,
+        "text_index_header_cache_size": cache,
+        "text_index_tokens_cache_size": cache // 2,
+        "text_index_postings_cache_size": cache // 2,
         "compiled_expression_cache_size": 8 * _MB,
         "background_pool_size": 2,
         "background_merges_mutations_concurrency_ratio": 1,
@@ -113,8 +116,8 @@ def configuration(config: ClickHouseConfig, backups: Path) -> str:
         "tables_loader_foreground_pool_size": 2,
         "tables_loader_background_pool_size": 1,
         "max_thread_pool_size": 128,
-        "max_thread_pool_free_size": 4,
-        "max_io_thread_pool_free_size": 0,
+        "max_thread_pool_free_size": 32,
+        "max_io_thread_pool_free_size": 8,
     }
     lines = "".join(f"  <{key}>{value}</{key}>\n" for key, value in values.items())
     return (

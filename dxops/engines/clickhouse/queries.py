@@ -45,6 +45,7 @@ async def query(store: Store, asked: Asked, found: Statement, exchange: Exchange
         only_reads=asked.reads_only or not asked.changes or call.settings.get("readonly", "0") != "0",
         capped_rows=asked.reads_only,
         whole_answer=reads and not streams,
+        leaves_nothing=found.verb in ("select", "with") and not streams and not call.params,
     )
     try:
         sql = found.sql.decode()

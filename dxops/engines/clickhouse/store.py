@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from dxops.engines.clickhouse.chdb import EngineError, Handle
 from dxops.engines.clickhouse.config import DATABASE
 from dxops.engines.clickhouse.embedded import EmbeddedClickHouse
 from dxops.engines.clickhouse.lanes import Budget, Busy, Lane
+from dxops.engines.clickhouse.spares import Spare, Spares
 from dxops.wire.clickhouse_http import BadRequest
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ _NOTHING_ASIDE = {
 """On a disk that is nearly full a query that needs more than its memory fails, and takes no room from inserts.
 chDB keeps to no limit of what queries put aside (`max_temporary_data_on_disk_size`)."""
 _ERRORS = "SELECT name, value, code, query_id, last_error_message FROM system.errors"
+_SPARES = 8
 _BODIES_MB = 160  # bodies held in memory, all requests together
 
 
@@ -47,6 +49,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     only_reads: bool = False
     capped_rows: bool = False
     whole_answer: bool = False  # held in memory before it is sent
+    leaves_nothing: bool = False  # on its handle, if it ends well: another request may have it next
 
 
 class Running(msgspec.Struct, frozen=True, eq=False):
@@ -86,6 +89,9 @@ class Store:
         self._control = Lane("control", slots=1, waiting=1000)
         self._control_handle = embedded.handle()
         self._running: dict[str, Running] = {}
+        self._killed: set[str] = set()
+        """Tags that something may still be ended under."""
+        self._spares = Spares(_SPARES)
         self._idle = asyncio.Event()
         self._idle.set()
         self._tags = itertools.count(1)
@@ -97,27 +103,45 @@ class Store:
         if self.stopping:
             raise Busy("the store is stopping")
         lane = self._lanes[job.lane]
-        tag = f"dxops-{next(self._tags)}"
         async with lane.slot():
-            handle = await lane.run(lambda: self._prepared(job, tag))
-            running = Running(handle, tag, job.query_id, lane)
-            self._running[tag] = running
+            key, spare = await self._handle(job, lane)
+            running = Running(spare.handle, spare.tag, job.query_id, lane)
+            self._running[spare.tag] = running
             self._idle.clear()
+            well = False
             try:
                 yield running
+                well = True
             finally:
-                await finish_even_if_cancelled(lane.run(handle.close))
-                del self._running[tag]
-                if not self._running:
-                    self._idle.set()
+                clean = well and job.leaves_nothing and spare.tag not in self._killed and not self.stopping
+                closing = self._spares.keep(key, spare) if clean else spare.handle
+                try:
+                    if closing is not None:
+                        await finish_even_if_cancelled(lane.run(closing.close))
+                finally:
+                    del self._running[spare.tag]
+                    self._killed.discard(spare.tag)
+                    if not self._running:
+                        self._idle.set()
 
-    def _prepared(self, job: Job, tag: str) -> Handle:
+    async def _handle(self, job: Job, lane: Lane) -> tuple[Hashable, Spare]:
+        """A handle of the job's settings, kept or new, and the name of these settings."""
+        database = job.database if job.database not in (None, "", "default") else DATABASE
+        settings = self._settings(job)
+        key = (database, frozenset(settings.items()))
+        spare = self._spares.take(key) if job.leaves_nothing else None
+        if spare is None:
+            tag = f"dxops-{next(self._tags)}"
+            made = await lane.run(lambda: self._prepared(database or DATABASE, settings | {"log_comment": tag}))
+            spare = Spare(made, tag)
+        return key, spare
+
+    def _prepared(self, database: str, settings: Mapping[str, str]) -> Handle:
         try:
-            statement = set_statement(self._settings(job) | {"log_comment": tag})
+            statement = set_statement(settings)
         except ValueError as error:
             raise BadRequest(str(error), 115) from None
-        database = job.database if job.database not in (None, "", "default") else DATABASE
-        handle = self.embedded.handle(database or DATABASE)
+        handle = self.embedded.handle(database)
         try:
             handle.query(statement)
         except EngineError:
@@ -197,6 +221,7 @@ class Store:
 
     async def kill_tag(self, tag: str) -> None:
         """End what runs under a request's tag; returns at once."""
+        self._killed.add(tag)
         statement = f"KILL QUERY WHERE Settings['log_comment'] = {quoted(tag)} ASYNC"
         async with self._control.slot():
             with suppress(EngineError):
@@ -205,6 +230,7 @@ class Store:
     async def kill_query(self, query_id: str) -> int:
         """End the requests that came with this id; how many."""
         found = [running for running in self._running.values() if running.query_id == query_id]
+        self._killed.update(running.tag for running in found)
         for running in found:
             await self.kill_tag(running.tag)
         return len(found)
@@ -220,12 +246,15 @@ class Store:
         for patience_s in (grace_s, 2.0):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), patience_s)
+            self._killed.update(self._running)
             for tag in list(self._running):
                 await self.kill_tag(tag)
         return not self._running
 
     async def close(self) -> None:
         """After `drain`: shut the engine."""
+        for handle in self._spares.empty():
+            await self._control.run(handle.close)
         await self._control.run(self._control_handle.close)
         await self._control.run(self.embedded.close)
         for lane in (*self._lanes.values(), self._control):

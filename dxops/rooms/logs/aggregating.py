@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from dxops.rooms.logs.bucket_keys import Step, step_of
-from dxops.rooms.logs.fields import literal
+from dxops.rooms.logs.fields import base_name, is_time, literal
 from dxops.rooms.logs.hits import hit_of, sort_values
 from dxops.rooms.logs.metric_columns import Columns, columns_of
 from dxops.rooms.logs.model import Rows
@@ -21,7 +21,7 @@ from dxops.rooms.logs.selecting import LINE_COLUMNS, LINE_WIDTH, line_of
 from dxops.rooms.logs.times import Times
 from dxops.rooms.logs.values import Kinds
 from dxops.rooms.logs.working import Check, Workers
-from dxops.wire.es.agg_buckets import MAX_BUCKETS, Filter, Global, Missing, Terms, TopHits
+from dxops.wire.es.agg_buckets import MAX_BUCKETS, DateHistogram, Filter, Global, Missing, Terms, TopHits
 from dxops.wire.es.agg_metrics import ExtendedStats, Metric, PercentileRanks, Percentiles
 from dxops.wire.es.agg_order import ordered
 from dxops.wire.es.agg_request import Aggregation
@@ -47,6 +47,14 @@ class Level(msgspec.Struct, frozen=True):
     keys: tuple[str, ...]
     counts: Mapping[Parent, int]
     named: tuple[str, ...] = ()
+
+
+def counts_all(aggregations: Sequence[Aggregation]) -> str | None:
+    """The name of an aggregation whose buckets hold each of the search's documents once: every document has a time."""
+    for each in aggregations:
+        if isinstance(each.spec, DateHistogram) and is_time(base_name(each.spec.field)):
+            return each.name
+    return None
 
 
 class Aggregator:

@@ -19,6 +19,7 @@ from dxops.rooms.logs.facts import Facts
 from dxops.rooms.logs.fields import COLUMNS, base_name, value_of
 from dxops.rooms.logs.model import Histogram, Line, Selection, Window
 from dxops.rooms.logs.ordering import Key, behind, keys_of
+from dxops.rooms.logs.planning import page_settings
 from dxops.rooms.logs.selecting import LINE_COLUMNS, LINE_WIDTH, line_of, where
 from dxops.rooms.logs.statements import Asked
 from dxops.rooms.logs.times import Times
@@ -112,7 +113,7 @@ class Explorer(Facts):
             f"ORDER BY {', '.join(key.clause for key in keys)} LIMIT {limit + 1}"
         )
         async with beside(self._count(condition, count_to)) as counting:
-            rows = await self._rows(sql)
+            rows = await self._rows(sql, more=page_settings(selection.query))
             lines = [line_of(row[:LINE_WIDTH], self._id_of) for row in rows[:limit]]
             last = None
             if len(rows) > limit:
@@ -153,7 +154,8 @@ class Explorer(Facts):
             f"SELECT {LINE_COLUMNS} FROM log_events WHERE {condition} "  # noqa: S608
             f"ORDER BY ts {order}, seq {order} LIMIT {limit}"
         )
-        return Asked([line_of(row, self._id_of) for row in await self._rows(sql)], sql)
+        rows = await self._rows(sql, more=page_settings(selection.query))
+        return Asked([line_of(row, self._id_of) for row in rows], sql)
 
     async def arrived(
         self,

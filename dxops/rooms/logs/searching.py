@@ -13,14 +13,16 @@ from typing import Any, Final
 import msgspec
 
 from dxops.base.beside import beside
-from dxops.rooms.logs.aggregating import Aggregator
+from dxops.base.remembered import Remembered
+from dxops.rooms.logs.aggregating import Aggregator, counts_all
 from dxops.rooms.logs.fields import base_name
 from dxops.rooms.logs.hits import hit_of, sort_values
 from dxops.rooms.logs.model import Line, Rows, Selection
 from dxops.rooms.logs.ordering import Key, behind, keys_of
+from dxops.rooms.logs.planning import page_settings
 from dxops.rooms.logs.recent import Stored
 from dxops.rooms.logs.selecting import LINE_COLUMNS, LINE_WIDTH, line_of, where
-from dxops.rooms.logs.statements import CAPS
+from dxops.rooms.logs.statements import CAPS, any_dead
 from dxops.rooms.logs.streams import begun_values
 from dxops.rooms.logs.times import Times, times_at
 from dxops.rooms.logs.used_fields import used_fields
@@ -29,6 +31,7 @@ from dxops.rooms.logs.working import Check, Workers
 from dxops.wire import query_tree as tree
 from dxops.wire.elastic.auto_ids import AutoIds
 from dxops.wire.es.agg_encode import answer
+from dxops.wire.es.agg_results import Buckets, Result
 from dxops.wire.es.errors import ILLEGAL, EsError
 from dxops.wire.es.search import SearchRequest
 from dxops.wire.es.sorting import SHARD_DOC, SortKey
@@ -39,6 +42,8 @@ _LARGE: Final = 1000
 _LARGE_AT_ONCE: Final = 2
 """Pages of more hits, at a time: each may be 64 MiB of text, and several times that as values."""
 _MAX_SECONDS: Final = 30.0
+_DEAD_S: Final = 1.0
+_OLD_DEAD_S: Final = 5.0
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -58,10 +63,15 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Searcher:
-    """Runs searches. `now_ms` is the clock that date math counts from."""
+    """Runs searches. `now_ms` is the clock that date math counts from; `ends` tells whether this process has
+    overwritten or deleted documents: where nobody has, nothing needs hiding, which every statement would pay for."""
 
-    def __init__(self, store: Rows, ids: AutoIds, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Rows, ids: AutoIds, now_ms: Callable[[], int], ends: Callable[[], bool] = lambda: False
+    ) -> None:
         self._store = store
+        self._ends = ends
+        self._dead = Remembered(lambda: any_dead(store), fresh_s=_DEAD_S, old_s=_OLD_DEAD_S)
         self._ids = ids
         self._now_ms = now_ms
         self.workers = Workers()
@@ -85,19 +95,24 @@ class Searcher:
             raise EsError(ILLEGAL, reason, key="size", hint="page with search_after")
         settings = _settings(request.timeout_ms)
         kinds = await read_kinds(self._store, target.streams, used_fields(request))
-        base = self._where(request.query, target, times)
+        base = await self._where(request.query, target, times)
         shown = base
         if request.post_filter is not None:
-            shown = self._where(tree.both([request.query, request.post_filter]), target, times)
+            shown = await self._where(tree.both([request.query, request.post_filter]), target, times)
         after = after or request.search_after
         aggregated = self._aggregated(request, base, target, kinds, times, now_ms, settings, whole)
         async with (
             beside(self._hits(request, shown, kinds, times, after, settings, whole)) as hitting,
             beside(aggregated) as aggregating,
         ):
-            total = await self._total(request, shown, hitting, after, settings)
+            if counting := "" if shown != base or request.terminate_after else counts_all(request.aggregations):
+                total = None
+            else:
+                total = await self._total(request, shown, hitting, after, settings)
             found, last = await hitting
-            aggregations = await aggregating
+            aggregations, results = await aggregating
+        if counting:
+            total = _total_of(results[counting], request)
         body: dict[str, Any] = {"timed_out": False, "_shards": SHARDS}
         head: dict[str, Any] = {}
         if total is not None:
@@ -112,17 +127,17 @@ class Searcher:
 
     async def count(self, query: tree.Node, target: Target) -> int:
         """How many documents match."""
-        condition = self._where(query, target, self._times())
+        condition = await self._where(query, target, self._times())
         return await self._number(f"SELECT count() FROM log_events WHERE {condition}", _settings(None))  # noqa: S608
 
     async def check(self, query: tree.Node, target: Target) -> None:
         """Raises what a search for it would, without reading a document."""
-        condition = self._where(query, target, self._times())
+        condition = await self._where(query, target, self._times())
         await self._store.query(f"SELECT 1 FROM log_events WHERE ({condition}) AND 0 LIMIT 0", settings=_settings(None))  # noqa: S608
 
     async def get(self, streams: Sequence[str], id_: str) -> Line | None:
         """The newest document of this id."""
-        condition = self._where(tree.Ids((id_,)), Target(tuple(streams)), self._times())
+        condition = await self._where(tree.Ids((id_,)), Target(tuple(streams)), self._times())
         sql = f"SELECT {LINE_COLUMNS} FROM log_events WHERE {condition} ORDER BY seq DESC LIMIT 1"  # noqa: S608
         rows = (await self._store.query(sql, settings=_settings(None))).rows
         return line_of(rows[0], self._ids.id_of) if rows else None
@@ -131,7 +146,7 @@ class Searcher:
         self, query: tree.Node, target: Target, *, after: tuple[int, int] | None, size: int, whole: bool
     ) -> list[Stored]:
         """Matching documents by time and number, behind `after` (time in ms, number). `whole`: with their text."""
-        condition = self._where(query, target, self._times())
+        condition = await self._where(query, target, self._times())
         if after is not None:
             ts, seq = f"fromUnixTimestamp64Milli({int(after[0])}, 'UTC')", int(after[1])
             condition += f" AND ts >= {ts} AND (ts > {ts} OR seq > {seq})"
@@ -146,7 +161,7 @@ class Searcher:
         self, target: Target, query: tree.Node, field: str, begin: str, *, size: int, ignore_case: bool, after: str
     ) -> list[str]:
         """Values of a field that begin with `begin`, in order, behind `after`."""
-        condition = self._where(query, target, self._times())
+        condition = await self._where(query, target, self._times())
         kinds = await read_kinds(self._store, target.streams, [field])
         return await begun_values(
             self._store, condition, base_name(field), kinds, begin, size=size, ignore_case=ignore_case, after=after
@@ -156,10 +171,11 @@ class Searcher:
         """The newest document's sequence number: where a point in time ends."""
         return await self._number("SELECT max(seq) FROM log_events", _settings(None))
 
-    def _where(self, query: tree.Node, target: Target, times: Times) -> str:
+    async def _where(self, query: tree.Node, target: Target, times: Times) -> str:
         if target.only is not None:
             query = tree.both([target.only, query])
-        condition = where(Selection(query=query, streams=target.streams), times)
+        hides = self._ends() or await self._dead.get()
+        condition = where(Selection(query=query, streams=target.streams, hides_dead=hides), times)
         return condition if target.upper_seq is None else f"{condition} AND seq <= {int(target.upper_seq)}"
 
     async def _hits(
@@ -185,7 +201,7 @@ class Searcher:
             f"ORDER BY {', '.join(key.clause for key in keys)} {group}LIMIT {hits.size} OFFSET {hits.from_}"
         )
         async with self._large if hits.size > _LARGE else nullcontext():
-            rows = (await self._store.query(sql, settings=settings)).rows
+            rows = (await self._store.query(sql, settings={**settings, **page_settings(request.query)})).rows
             return await self.workers.run(lambda check: self._made(request, rows, keys, kinds, whole, check))
 
     def _made(
@@ -219,17 +235,18 @@ class Searcher:
         now_ms: int,
         settings: dict[str, object],
         whole: bool,
-    ) -> dict[str, Any] | None:
+    ) -> tuple[dict[str, Any] | None, dict[str, Result]]:
         if not request.aggregations:
-            return None
-        everything = self._where(tree.All(), target, times)
+            return None, {}
+        everything = await self._where(tree.All(), target, times)
         aggregator = Aggregator(
             self._store, kinds, times, now_ms, self._ids.id_of, settings, whole, workers=self.workers
         )
         results = await aggregator.run(request.aggregations, condition, everything, request.query)
-        return await self.workers.run(
+        shown = await self.workers.run(
             lambda _: answer(request.aggregations, results, now_ms, typed_keys=request.typed_keys)
         )
+        return shown, results
 
     async def _total(
         self,
@@ -261,6 +278,16 @@ class Searcher:
     async def _number(self, sql: str, settings: dict[str, object]) -> int:
         rows = (await self._store.query(sql, settings=settings)).rows
         return int(rows[0][0]) if rows else 0
+
+
+def _total_of(result: Result, request: SearchRequest) -> dict[str, Any] | None:
+    """`hits.total` of a result that counts every document once (`counts_all`)."""
+    assert isinstance(result, Buckets)
+    most = request.total_hits
+    value = sum(bucket.doc_count for bucket in result.buckets)
+    if request.rest_total_hits_as_int or most is None:
+        return {"value": value, "relation": "eq"}
+    return {"value": min(value, most), "relation": "gte" if value > most else "eq"} if most else None
 
 
 def _stored(row: Sequence[Any], whole: bool) -> Stored:

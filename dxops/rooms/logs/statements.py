@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from dxops.base.errors import TooLarge
+from dxops.base.remembered import Remembered
 from dxops.rooms.logs.model import Rows
 from dxops.rooms.logs.times import Times
 
@@ -45,6 +46,12 @@ def capped() -> Iterator[None]:
         raise TooLarge(what, code="timeout" if late else "too_large", hint=hint) from error
 
 
+async def any_dead(store: Rows) -> bool:
+    """Whether documents have to be hidden because later ones took their place."""
+    found = await store.query("SELECT count() FROM (SELECT 1 FROM log_dead LIMIT 1)", settings=CAPS)
+    return bool(found.rows[0][0])
+
+
 class Statements:
     """`id_of` makes the id of a document without one from its sequence number."""
 
@@ -52,22 +59,21 @@ class Statements:
         self._store = store
         self._times = times
         self._id_of = id_of
-        self._dead: tuple[float, bool] | None = None
+        self._dead = Remembered(lambda: any_dead(store), fresh_s=_DEAD_S, old_s=_DEAD_S)
 
     async def has_dead(self) -> bool:
-        """Whether any document was overwritten or deleted, at most a second ago: where none was, nothing needs hiding,
-        which every statement would pay for."""
-        now = time.monotonic()
-        if self._dead is None or now - self._dead[0] > _DEAD_S:
-            found = await self._rows("SELECT count() FROM (SELECT 1 FROM log_dead LIMIT 1)")
-            self._dead = (now, bool(found[0][0]))
-        return self._dead[1]
+        """Whether any document was overwritten or deleted: where none was, nothing needs hiding, which every statement
+        would pay for."""
+        return await self._dead.get()
 
     @property
     def times(self) -> Times:
         """How dates in queries are read now."""
         return self._times()
 
-    async def _rows(self, sql: str, seconds: int = MAX_SECONDS) -> Sequence[Sequence[Any]]:
+    async def _rows(
+        self, sql: str, seconds: int = MAX_SECONDS, more: Mapping[str, object] = MappingProxyType({})
+    ) -> Sequence[Sequence[Any]]:
+        """`more` are settings for this statement."""
         with capped():
-            return (await self._store.query(sql, settings={**CAPS, "max_execution_time": seconds})).rows
+            return (await self._store.query(sql, settings={**CAPS, "max_execution_time": seconds, **more})).rows

@@ -63,6 +63,8 @@ class Writing:
         self._deciding = asyncio.Lock()
         self.end = 0
         """The number behind the newest operation that was stored here; 0: none yet."""
+        self.has_ended = False
+        """Whether a document was overwritten or deleted here."""
         self.current = Current(spool, identities, auto_ids, self._recent, store)
 
     async def store(self, bulk: Bulk, *, tenant: str) -> tuple[Outcome, int]:
@@ -141,6 +143,7 @@ class Writing:
         count = len(frame.documents)
         base = await self._spool.append(STREAM, encode_frame(frame), records=count, tenant=tenant, kind=WITH_IDS)
         final = settled(frame, base)
+        self.has_ended = self.has_ended or (final.replaced is not None and max(final.replaced) >= 0)
         self.end = max(self.end, base + count)
         self._recent.keep(base, final)
         await asyncio.to_thread(self._identities.apply, [(base, final)], base + count)

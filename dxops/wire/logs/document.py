@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -39,6 +39,8 @@ MESSAGE: Final = "\x07"
 MESSAGE_ESCAPED: Final = "\x08"
 MESSAGE_RAW: Final = "\x0e"
 WHOLE: Final = "\x0f"
+
+_AS_THEY_ARE: Final = frozenset({PLAIN, NUMBER, FLAG, LIST, RAW, MESSAGE_RAW, WHOLE})
 
 MAX_DEPTH: Final = 24
 """Objects nested deeper are one value, their JSON text."""
@@ -69,30 +71,56 @@ def slots(template: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+class _Filling(NamedTuple):
+    """A template taken apart: `pieces` with a place for each value, and which value goes where."""
+
+    pieces: list[str]
+    plain: list[tuple[int, str]]
+    others: list[tuple[int, str, str]]
+
+
+@lru_cache(maxsize=8192)
+def _filling(template: str) -> _Filling:
+    literal = _MARKS.split(template)
+    pieces = [literal[0]]
+    filling = _Filling(pieces, [], [])
+    for (mark, name), piece in zip(slots(template), literal[1:], strict=True):
+        if mark in _AS_THEY_ARE:
+            filling.plain.append((len(pieces), name))
+        else:
+            filling.others.append((len(pieces), mark, name))
+        pieces += ("", piece)
+    return filling
+
+
 def assemble(template: str, attrs: Mapping[str, str], message: str, ts_ms: int) -> bytes:
     """The document as it was sent. `ts_ms` is the row's time in milliseconds since 1970.
 
     Raises KeyError where `attrs` lacks a value of the template.
     """
-    pieces = _MARKS.split(template)
-    out = [pieces[0]]
-    for (mark, name), piece in zip(slots(template), pieces[1:], strict=True):
+    filling = _filling(template)
+    out = filling.pieces.copy()
+    for place, name in filling.plain:
+        out[place] = attrs[name]
+    for place, mark, name in filling.others:
         if mark == TIME:
-            out.append(time_text(ts_ms))
+            out[place] = time_text(ts_ms)
         elif mark == MESSAGE:
-            out.append(message)
-        elif mark in (ESCAPED, MESSAGE_ESCAPED):
-            out.append(orjson.dumps(message if mark == MESSAGE_ESCAPED else attrs[name]).decode())
+            out[place] = message
         else:
-            out.append(attrs[name])
-        out.append(piece)
+            out[place] = orjson.dumps(message if mark == MESSAGE_ESCAPED else attrs[name]).decode()
     return "".join(out).encode()
 
 
 def time_text(ts_ms: int) -> str:
     """`2026-01-01T00:00:00.000Z`."""
-    moment = _EPOCH + timedelta(milliseconds=ts_ms)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    second, ms = divmod(ts_ms, 1000)
+    return f"{_second_text(second)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second_text(second: int) -> str:
+    return f"{_EPOCH + timedelta(seconds=second):%Y-%m-%dT%H:%M:%S}"
 
 
 def _key(literal: str) -> str:

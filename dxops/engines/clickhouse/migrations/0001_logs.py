@@ -32,7 +32,7 @@ STEPS = (
         settings=(
             "index_granularity = 2048, "
             "map_serialization_version = 'with_buckets', map_serialization_version_for_zero_level_parts = 'basic', "
-            "max_buckets_in_map = 16, map_buckets_strategy = 'constant', map_buckets_min_avg_size = 1, "
+            "max_buckets_in_map = 8, map_buckets_strategy = 'constant', map_buckets_min_avg_size = 1, "
             "fsync_after_insert = 1, fsync_part_directory = 1"
         ),
     ),

@@ -49,7 +49,7 @@ def administrators(
         PipelineRoutes(registry),
         Aliases(registry, names, indices),
         DataStreams(registry, names, store, indices),
-        Cats(registry, names, store, Searcher(store, AutoIds(id_key), now_ms), about),
+        Cats(registry, names, store, Searcher(store, AutoIds(id_key), now_ms, lambda: writes.writing.has_ended), about),
         ClusterRoutes(registry, names, store, writes, about),
         SecurityRoutes(registry, keys),
         indices,

@@ -28,7 +28,7 @@ def readers(store: Rows, names: Names, writes: Writes, id_key: bytes, now_ms: Ca
     """What reads documents, and what changes them by a query. `id_key` makes the ids of documents and signs those of
     scrolls. `writes` knows what is not yet loaded."""
     ids = AutoIds(id_key)
-    searcher = Searcher(store, ids, now_ms)
+    searcher = Searcher(store, ids, now_ms, lambda: writes.writing.has_ended)
     changing = Changing(searcher, writes.writing, writes.piping, ids, now_ms)
     contexts, runs = Contexts(id_key), Runs(now_ms)
     reads = Reads(searcher, names, contexts, now_ms)

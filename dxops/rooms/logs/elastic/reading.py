@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dxops.base.errors import DxopsError, TooLarge, Unavailable
+from dxops.base.remembered import Remembered
 from dxops.rooms.logs.catalog import EMPTY, Catalog
 from dxops.rooms.logs.elastic.access import CALLER
 from dxops.rooms.logs.elastic.asking import Answer, Asked
@@ -24,6 +24,7 @@ from dxops.wire.es.errors import EsError, error_body
 from dxops.wire.es.query import parse_query
 
 _NAMES_S: Final = 2.0
+_OLD_NAMES_S: Final = 30.0
 _NAMINGS: Final = 64
 
 NAME_PARAMETERS: Final = frozenset(
@@ -40,7 +41,8 @@ class Names:
         self._now_ms = now_ms
         self._registry = registry
         self._namings: dict[tuple[str, ...] | None, tuple[Catalog, tuple[str, ...], Naming]] = {}
-        self._with_documents: tuple[float, tuple[str, ...]] = (-_NAMES_S, ())
+        self._with_documents = Remembered(self._names, fresh_s=_NAMES_S, old_s=_OLD_NAMES_S)
+        self._last: tuple[str, ...] = ()
 
     async def naming(self) -> Naming:
         """Every name that there is for this caller."""
@@ -86,23 +88,22 @@ class Names:
 
     def forget(self) -> None:
         """Ask the store again which streams have documents."""
-        self._with_documents = (-_NAMES_S, ())
+        self._with_documents.forget()
 
     async def _others(self) -> tuple[str, ...]:
         """Streams with documents. Asked every few seconds where everything that comes is registered anyway; without
         the store what was known last."""
         if self._registry is None:
             return tuple(await stream_names(self._store))
-        read_at, names = self._with_documents
-        now = time.monotonic()
-        if now - read_at >= _NAMES_S:
-            try:
-                names = tuple(await stream_names(self._store))
-            except Unavailable:
-                if not names and not self._registry.catalog.streams:
-                    raise
-            self._with_documents = (now, names)
-        return names
+        try:
+            self._last = await self._with_documents.get()
+        except Unavailable:
+            if not self._last and not self._registry.catalog.streams:
+                raise
+        return self._last
+
+    async def _names(self) -> tuple[str, ...]:
+        return tuple(await stream_names(self._store))
 
 
 def _only(found: Resolved) -> tree.Node:
