@@ -35,6 +35,8 @@ _NOTHING_ASIDE = {
 """On a disk that is nearly full a query that needs more than its memory fails, and takes no room from inserts.
 chDB keeps to no limit of what queries put aside (`max_temporary_data_on_disk_size`)."""
 _ERRORS = "SELECT name, value, code, query_id, last_error_message FROM system.errors"
+_FREE_PER_THREAD = str(64 * _MB)
+"""ClickHouse's own is 1 GiB, which our `memory_mb` never has: every query ran in one thread."""
 _SPARES = 8
 _BODIES_MB = 160  # bodies held in memory, all requests together
 
@@ -165,6 +167,7 @@ class Store:
         found["max_threads"] = clamped(job.settings, {"max_threads": 1 if job.lane == "heavy" else 2}, {})[
             "max_threads"
         ]
+        found.setdefault("max_threads_min_free_memory_per_thread", _FREE_PER_THREAD)
         if job.lane == "insert":
             found.setdefault("async_insert", "0")  # its buffer would acknowledge the same, later
             found.setdefault("date_time_input_format", "best_effort")
