@@ -8,7 +8,7 @@ STEPS = (
     Table(
         name="log_events",
         columns="""
-            ts DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+            ts DateTime64(3, 'UTC') CODEC(Delta, T64, LZ4),
             seq UInt64 CODEC(DoubleDelta, ZSTD(1)),
             received DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
             stream LowCardinality(String),
