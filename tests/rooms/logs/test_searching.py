@@ -73,6 +73,33 @@ async def test_hits_come_newest_first_and_whole(searcher: Searcher) -> None:
     assert "sort" not in hit
 
 
+@pytest.mark.parametrize(
+    "histogram",
+    [
+        {"fixed_interval": "7s"},
+        {"fixed_interval": "7s", "min_doc_count": 7},
+        {"fixed_interval": "7s", "offset": "+3s"},
+        {"calendar_interval": "minute", "time_zone": "Asia/Kathmandu"},
+        {"fixed_interval": "10s", "hard_bounds": {"min": NOON + 10_000, "max": NOON + 19_000}},
+        {"fixed_interval": "10s", "missing": 0, "keyed": True},
+    ],
+    ids=str,
+)
+async def test_a_histogram_over_the_time_counts_the_hits(searcher: Searcher, histogram: dict[str, Any]) -> None:
+    aggs = {"errors": {"missing": {"field": "user"}}, "when": {"date_histogram": {"field": "@timestamp", **histogram}}}
+    for query, count in (({"match_all": {}}, 40), ({"exists": {"field": "user"}}, 10)):
+        body = {"size": 1, "query": query, "aggs": aggs}
+        assert (await searched(searcher, body))["hits"]["total"] == {"value": count, "relation": "eq"}
+        for most, told in ((True, (count, "eq")), (count, (count, "eq")), (count - 1, (count - 1, "gte"))):
+            total = (await searched(searcher, {**body, "track_total_hits": most}))["hits"]["total"]
+            assert (total["value"], total["relation"]) == told
+        assert "total" not in (await searched(searcher, {**body, "track_total_hits": False}))["hits"]
+    after = await searched(searcher, {"aggs": aggs, "post_filter": {"exists": {"field": "user"}}})
+    assert after["hits"]["total"]["value"] == 10
+    within = {"all": {"global": {}, "aggs": aggs}}
+    assert (await searched(searcher, {"query": {"ids": {"values": []}}, "aggs": within}))["hits"]["total"]["value"] == 0
+
+
 async def test_the_source_is_what_was_sent_byte_for_byte(searcher: Searcher) -> None:
     found = await searcher.search(parse_search({}), Target(("other",)))
     assert b'{"message":  "spaces stay" ,"n":1e2}' in orjson.dumps(found.body)
