@@ -37,14 +37,16 @@ class Remembered(Generic[T]):
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
-            if self._waiting == 1:
-                asking.cancel()  # nobody is left to hear it
+            if self._waiting == 1:  # nobody is left to hear it
+                asking.cancel()
+                if self._asking is asking:
+                    self._asking = None
             raise
         finally:
             self._waiting -= 1
 
     def last(self) -> T | None:
-        """The value, however old; None where there never was one."""
+        """The value, however old; None where there never was one, or it was forgotten."""
         return None if self._known is None else self._known[1]
 
     def forget(self) -> None:
@@ -57,8 +59,8 @@ class Remembered(Generic[T]):
         try:
             value = await self._ask()
         except Exception:
-            if self._asking is mine:
-                self._known = None  # so that the next waits, and hears of it
+            if self._asking is mine and self._known is not None:
+                self._known = (float("-inf"), self._known[1])  # so that the next waits, and hears of it
             raise
         else:
             if self._asking is mine:

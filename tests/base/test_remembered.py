@@ -27,6 +27,13 @@ class Slow:
         return mine
 
 
+async def begun(value: Remembered[int]) -> asyncio.Task[int]:
+    """Somebody who waits for the value."""
+    task = asyncio.create_task(value.get())
+    await asyncio.sleep(0)
+    return task
+
+
 async def test_a_fresh_value_is_given_as_it_is() -> None:
     slow = Slow()
     value = Remembered(slow, fresh_s=60, old_s=60)
@@ -40,8 +47,7 @@ async def test_whoever_comes_while_it_is_asked_for_waits_for_the_same() -> None:
     slow.open.clear()
     value = Remembered(slow, fresh_s=60, old_s=60)
     assert value.last() is None
-    both = [asyncio.create_task(value.get()) for _ in range(2)]
-    await asyncio.sleep(0)
+    both = [await begun(value), await begun(value)]
     both[0].cancel()
     await asyncio.sleep(0)
     slow.open.set()
@@ -53,13 +59,13 @@ async def test_asking_ends_when_the_last_who_waits_leaves() -> None:
     slow = Slow()
     slow.open.clear()
     value = Remembered(slow, fresh_s=60, old_s=60)
-    alone = asyncio.create_task(value.get())
-    await asyncio.sleep(0)
+    alone = await begun(value)
     alone.cancel()
+    next_one = await begun(value)  # at once: before the asking that was ended has ended
     with pytest.raises(asyncio.CancelledError):
         await alone
     slow.open.set()
-    assert await value.get() == 2
+    assert await next_one == 2
 
 
 async def test_an_older_one_is_given_while_it_is_asked_for_again() -> None:
@@ -84,6 +90,7 @@ async def test_a_failure_is_told_to_the_next() -> None:
         await asyncio.sleep(0)
     with pytest.raises(ConnectionError):
         await value.get()
+    assert value.last() == 1
     slow.fails = False
     assert await value.get() > 2
 
@@ -92,11 +99,9 @@ async def test_what_was_asked_before_is_not_heard_after_forgetting() -> None:
     slow = Slow()
     slow.open.clear()
     value = Remembered(slow, fresh_s=60, old_s=60)
-    first = asyncio.create_task(value.get())
-    await asyncio.sleep(0)
+    first = await begun(value)
     value.forget()
-    second = asyncio.create_task(value.get())
-    await asyncio.sleep(0)
+    second = await begun(value)
     slow.open.set()
     assert [await first, await second] == [1, 2]
     assert value.last() == 2

@@ -1,4 +1,4 @@
-"""Work on our own ClickHouse: each request on a fresh handle with its caps set, in its lane, and it can be killed.
+"""Work on our own ClickHouse: each request on a handle with its caps set, in its lane, and it can be killed.
 
 One instance per process. Everything here runs in the event loop and hands the blocking calls to the lanes' threads.
 """
@@ -224,7 +224,8 @@ class Store:
 
     async def kill_tag(self, tag: str) -> None:
         """End what runs under a request's tag; returns at once."""
-        self._killed.add(tag)
+        if tag in self._running:
+            self._killed.add(tag)
         statement = f"KILL QUERY WHERE Settings['log_comment'] = {quoted(tag)} ASYNC"
         async with self._control.slot():
             with suppress(EngineError):
@@ -249,7 +250,6 @@ class Store:
         for patience_s in (grace_s, 2.0):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), patience_s)
-            self._killed.update(self._running)
             for tag in list(self._running):
                 await self.kill_tag(tag)
         return not self._running

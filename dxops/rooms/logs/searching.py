@@ -105,10 +105,8 @@ class Searcher:
             beside(self._hits(request, shown, kinds, times, after, settings, whole)) as hitting,
             beside(aggregated) as aggregating,
         ):
-            if counting := "" if shown != base or request.terminate_after else counts_all(request.aggregations):
-                total = None
-            else:
-                total = await self._total(request, shown, hitting, after, settings)
+            counting = None if shown != base or request.terminate_after else counts_all(request.aggregations)
+            total = None if counting else await self._total(request, shown, hitting, after, settings)
             found, last = await hitting
             aggregations, results = await aggregating
         if counting:
@@ -272,8 +270,7 @@ class Searcher:
             if shown < request.hits.size and shown <= most:
                 return {"value": shown, "relation": "eq"}
         some = f"SELECT count() FROM (SELECT 1 FROM log_events WHERE {condition} LIMIT {most + 1})"  # noqa: S608
-        value = await self._number(some, settings)
-        return {"value": min(value, most), "relation": "gte" if value > most else "eq"}
+        return _up_to(most, await self._number(some, settings))
 
     async def _number(self, sql: str, settings: dict[str, object]) -> int:
         rows = (await self._store.query(sql, settings=settings)).rows
@@ -287,7 +284,11 @@ def _total_of(result: Result, request: SearchRequest) -> dict[str, Any] | None:
     value = sum(bucket.doc_count for bucket in result.buckets)
     if request.rest_total_hits_as_int or most is None:
         return {"value": value, "relation": "eq"}
-    return {"value": min(value, most), "relation": "gte" if value > most else "eq"} if most else None
+    return _up_to(most, value) if most else None
+
+
+def _up_to(most: int, value: int) -> dict[str, Any]:
+    return {"value": min(value, most), "relation": "gte" if value > most else "eq"}
 
 
 def _stored(row: Sequence[Any], whole: bool) -> Stored:

@@ -48,7 +48,8 @@ def capped() -> Iterator[None]:
 
 async def any_dead(store: Rows) -> bool:
     """Whether documents have to be hidden because later ones took their place."""
-    found = await store.query("SELECT count() FROM (SELECT 1 FROM log_dead LIMIT 1)", settings=CAPS)
+    sql = "SELECT count() FROM (SELECT 1 FROM log_dead LIMIT 1)"
+    found = await store.query(sql, settings={**CAPS, "max_execution_time": MAX_SECONDS})
     return bool(found.rows[0][0])
 
 
@@ -64,7 +65,8 @@ class Statements:
     async def has_dead(self) -> bool:
         """Whether any document was overwritten or deleted: where none was, nothing needs hiding, which every statement
         would pay for."""
-        return await self._dead.get()
+        with capped():
+            return await self._dead.get()
 
     @property
     def times(self) -> Times:

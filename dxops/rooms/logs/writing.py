@@ -64,7 +64,7 @@ class Writing:
         self.end = 0
         """The number behind the newest operation that was stored here; 0: none yet."""
         self.has_ended = False
-        """Whether a document was overwritten or deleted here."""
+        """Whether a document was overwritten or deleted here, or may have been."""
         self.current = Current(spool, identities, auto_ids, self._recent, store)
 
     async def store(self, bulk: Bulk, *, tenant: str) -> tuple[Outcome, int]:
@@ -141,9 +141,10 @@ class Writing:
 
     async def _append(self, frame: LogFrame, tenant: str) -> tuple[int, int]:
         count = len(frame.documents)
+        if frame.replaced is not None and any(number != -1 for number in frame.replaced):
+            self.has_ended = True  # before it is stored: whoever sent it may leave meanwhile
         base = await self._spool.append(STREAM, encode_frame(frame), records=count, tenant=tenant, kind=WITH_IDS)
         final = settled(frame, base)
-        self.has_ended = self.has_ended or (final.replaced is not None and max(final.replaced) >= 0)
         self.end = max(self.end, base + count)
         self._recent.keep(base, final)
         await asyncio.to_thread(self._identities.apply, [(base, final)], base + count)

@@ -42,7 +42,6 @@ class Names:
         self._registry = registry
         self._namings: dict[tuple[str, ...] | None, tuple[Catalog, tuple[str, ...], Naming]] = {}
         self._with_documents = Remembered(self._names, fresh_s=_NAMES_S, old_s=_OLD_NAMES_S)
-        self._last: tuple[str, ...] = ()
 
     async def naming(self) -> Naming:
         """Every name that there is for this caller."""
@@ -96,11 +95,12 @@ class Names:
         if self._registry is None:
             return tuple(await stream_names(self._store))
         try:
-            self._last = await self._with_documents.get()
+            return await self._with_documents.get()
         except Unavailable:
-            if not self._last and not self._registry.catalog.streams:
+            last = self._with_documents.last() or ()
+            if not last and not self._registry.catalog.streams:
                 raise
-        return self._last
+            return last
 
     async def _names(self) -> tuple[str, ...]:
         return tuple(await stream_names(self._store))
